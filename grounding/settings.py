@@ -1,0 +1,65 @@
+"""Settings, read once from the environment and passed down. Knows no backend and no page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grounding.errors import ConfigError
+
+_LOOPBACK = "127.0.0.1"
+_EVERYWHERE = "0.0.0.0"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator chose.
+
+    gemini_api_key: the operator's own key; visitors of the page use it only where `share_key` says so.
+    share_key: PINPOINT_SHARE_KEY=1: whoever opens the page may spend the operator's key.
+    backend, model: the first choice of the page and the command line; None picks what is at hand.
+    """
+
+    gemini_api_key: str | None = field(default=None, repr=False)
+    share_key: bool = False
+    gemini_base_url: str | None = None
+    hf_token: str | None = field(default=None, repr=False)
+    backend: str | None = None
+    model: str | None = None
+    host: str = _LOOPBACK
+    port: int = 7860
+    on_space: bool = False
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Settings:
+        """Read `env` (os.environ or any mapping); raises ConfigError with the variable to fix."""
+
+        def text(*names: str) -> str | None:
+            return next((value for name in names if (value := env.get(name, "").strip())), None)
+
+        on_space = text("SPACE_ID") is not None
+        return cls(
+            gemini_api_key=text("GOOGLE_API_KEY", "GEMINI_API_KEY"),  # google-genai's own order
+            share_key=_flag(text("PINPOINT_SHARE_KEY"), "PINPOINT_SHARE_KEY"),
+            gemini_base_url=text("GOOGLE_GEMINI_BASE_URL"),
+            hf_token=text("HF_TOKEN"),
+            backend=text("PINPOINT_BACKEND"),
+            model=text("PINPOINT_MODEL"),
+            host=text("PINPOINT_HOST") or (_EVERYWHERE if on_space else _LOOPBACK),
+            port=_port(text("PINPOINT_PORT") or "7860"),
+            on_space=on_space,
+        )
+
+
+def _flag(value: str | None, name: str) -> bool:
+    if value is None or value.lower() in {"0", "no", "false", "off"}:
+        return False
+    if value.lower() in {"1", "yes", "true", "on"}:
+        return True
+    raise ConfigError(f"{name} should be 1 or 0.")
+
+
+def _port(value: str) -> int:
+    if not value.isdigit() or not 0 < int(value) < 65536:
+        raise ConfigError("PINPOINT_PORT should be a number from 1 to 65535.")
+    return int(value)
