@@ -18,6 +18,7 @@ class Settings:
     gemini_api_key: the operator's own key; visitors of the page use it only where `share_key` says so.
     share_key: PINPOINT_SHARE_KEY=1: whoever opens the page may spend the operator's key.
     backend, model: the first choice of the page and the command line; None picks what is at hand.
+    deadline_s: how long a service may take over one request, tries and waits included.
     """
 
     gemini_api_key: str | None = field(default=None, repr=False)
@@ -26,6 +27,7 @@ class Settings:
     hf_token: str | None = field(default=None, repr=False)
     backend: str | None = None
     model: str | None = None
+    deadline_s: float = 60.0
     host: str = _LOOPBACK
     port: int = 7860
     on_space: bool = False

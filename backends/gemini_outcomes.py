@@ -1,0 +1,312 @@
+"""What a Gemini reply amounts to: an answer, a cut one, a filter's block, or nothing; a sentence for each reason.
+
+Reads the JSON the service sent rather than the client library's objects: those raise on odd types, drop fields they do
+not know and print a warning for every reason newer than the library. Knows no prompts, boxes or connections.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from grounding.errors import BackendError
+from grounding.types import Harm, Note, NoteKind, SafetyRating, SafetyReport, Stage
+
+CATEGORIES: Mapping[Harm, str] = {harm: f"HARM_CATEGORY_{harm.name}" for harm in Harm}
+"""Each slider's category in the service's words."""
+
+_HARMS = {category: harm for harm, category in CATEGORIES.items()}
+_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"  # protobuf's zero: the same as saying nothing
+
+
+class Ending(StrEnum):
+    WHOLE = "whole"  # the model finished
+    CUT = "cut"  # it was stopped at a limit; what came before is good
+    BLOCKED = "blocked"  # a filter withheld it; nothing of it is shown
+    BROKEN = "broken"  # something else went wrong
+
+
+_NO_SLIDER = "No safety slider changes this."
+
+PROMPT_BLOCKED: Mapping[str, str] = {
+    "BLOCKED_REASON_UNSPECIFIED": f"Google blocked this request without giving a reason. {_NO_SLIDER}",
+    "SAFETY": "Google's safety filter blocked this request before the model answered",  # _which completes it
+    "OTHER": f"Google blocked this request for a reason it does not name, perhaps its language. {_NO_SLIDER}",
+    "BLOCKLIST": f"Google blocked this request: it contains a term on a blocklist. Word it differently. {_NO_SLIDER}",
+    "PROHIBITED_CONTENT": f"Google blocked this request as prohibited content. {_NO_SLIDER}",
+    "IMAGE_SAFETY": f"Google blocked this request as unsafe for making pictures. {_NO_SLIDER}",
+    "MODEL_ARMOR": f"Google Cloud's Model Armor blocked this request; its owner sets its rules. {_NO_SLIDER}",
+    "JAILBREAK": f"Google blocked this request as an attempt to get round its rules. Word it differently. {_NO_SLIDER}",
+}
+"""A sentence for each reason a prompt can be blocked for (BlockedReason of google-genai 3.4.0)."""
+
+FINISHED: Mapping[str, tuple[Ending, str]] = {
+    _UNSPECIFIED: (Ending.WHOLE, "The service sent no answer and gave no reason. Try again in a moment."),
+    "STOP": (Ending.WHOLE, "The model finished without saying anything. Try other words, or another model."),
+    "MAX_TOKENS": (
+        Ending.CUT,
+        "The answer was cut at the limit of {limit} tokens. Raise the output limit to see more.",
+    ),
+    "CONTINUATION": (
+        Ending.CUT,
+        "The answer was cut at the service's own limit for one request. Ask for less at once.",
+    ),
+    "SAFETY": (Ending.BLOCKED, "Google's safety filter withheld the answer"),  # _which completes it
+    "RECITATION": (
+        Ending.BLOCKED,
+        f"Google withheld the answer: it repeats a source too closely. Ask for it in other words. {_NO_SLIDER}",
+    ),
+    "LANGUAGE": (
+        Ending.BLOCKED,
+        f"Google withheld the answer: its language is not supported. Ask in another. {_NO_SLIDER}",
+    ),
+    "BLOCKLIST": (Ending.BLOCKED, f"Google withheld the answer: it contains a term on a blocklist. {_NO_SLIDER}"),
+    "PROHIBITED_CONTENT": (Ending.BLOCKED, f"Google withheld the answer as prohibited content. {_NO_SLIDER}"),
+    "SPII": (
+        Ending.BLOCKED,
+        f"Google withheld the answer: it may hold sensitive details about a person. {_NO_SLIDER}",
+    ),
+    "IMAGE_SAFETY": (Ending.BLOCKED, f"Google withheld a picture the model made as unsafe. {_NO_SLIDER}"),
+    "IMAGE_PROHIBITED_CONTENT": (
+        Ending.BLOCKED,
+        f"Google withheld a picture the model made as prohibited content. {_NO_SLIDER}",
+    ),
+    "IMAGE_RECITATION": (
+        Ending.BLOCKED,
+        f"Google withheld a picture the model made: it is too close to an existing one. {_NO_SLIDER}",
+    ),
+    "ESCALATION": (Ending.BLOCKED, f"Google filtered this request by an escalation rule. {_NO_SLIDER}"),
+    "PUP_LIMITED_DISABLED": (
+        Ending.BLOCKED,
+        f"Google has limited this account for breaking its use policy; its owner must ask Google. {_NO_SLIDER}",
+    ),
+    "MODEL_ARMOR": (
+        Ending.BLOCKED,
+        f"Google Cloud's Model Armor withheld the answer; its owner sets its rules. {_NO_SLIDER}",
+    ),
+    "OTHER": (Ending.BROKEN, "The model stopped for a reason Google does not name. Try again, or another model."),
+    "IMAGE_OTHER": (Ending.BROKEN, "The model stopped while making a picture. Choose a model that answers in text."),
+    "NO_IMAGE": (Ending.BROKEN, "The model was meant to make a picture and did not. Choose one that answers in text."),
+    "MALFORMED_FUNCTION_CALL": (
+        Ending.BROKEN,
+        "The model tried to call a function and garbled it. Try again, or another model.",
+    ),
+    "UNEXPECTED_TOOL_CALL": (
+        Ending.BROKEN,
+        "The model tried to use a tool it was not given. Try again, or another model.",
+    ),
+    "TOO_MANY_TOOL_CALLS": (
+        Ending.BROKEN,
+        "The model kept calling tools and never came to an answer. Try another model.",
+    ),
+    "MISSING_THOUGHT_SIGNATURE": (
+        Ending.BROKEN,
+        "The service missed a signature of earlier thoughts. Try again, or another model.",
+    ),
+    "MALFORMED_RESPONSE": (Ending.BROKEN, "The model's answer came out garbled. Try again, or another model."),
+}
+"""Ending and sentence for each reason an answer can end for (FinishReason of google-genai 3.4.0)."""
+
+_THOUGHT_AWAY = "Thinking used up the {limit} tokens allowed, and none were left for an answer. Raise the output limit."
+_NOTHING = "The service sent no answer. Try again in a moment."
+_NOT_AN_ANSWER = "The service sent something that is not an answer. Try again; if it stays so, check its address."
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A reply as read. `text` is the answer without thoughts, "" where there is none or it was withheld.
+
+    sentence: what to tell people where the answer is not whole or empty, else "".
+    """
+
+    ending: Ending
+    text: str = ""
+    sentence: str = ""
+    notes: tuple[Note, ...] = ()
+    safety: SafetyReport = field(default_factory=SafetyReport)
+    prompt_tokens: int | None = None
+    image_tokens: int | None = None
+    thought_tokens: int | None = None
+    answer_tokens: int | None = None
+
+
+class ServiceError(Exception):
+    """An error object that came with status 200. `body` is what the service said, as for any other status."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.body = body
+
+
+def read(body: str, *, max_output_tokens: int) -> Reply:
+    """What the reply `body` amounts to; raises BackendError where it is no reply, ServiceError where it is an error."""
+    feedback: dict[str, Any] = {}
+    usage: dict[str, Any] = {}
+    parts: list[dict[str, Any]] = []
+    ratings: tuple[SafetyRating, ...] = ()
+    reason, message, candidates = "", "", 0
+    for chunk in _chunks(body):
+        if error := _dict(chunk.get("error")):
+            raise ServiceError({"error": error})
+        feedback |= _dict(chunk.get("promptFeedback"))
+        usage |= _dict(chunk.get("usageMetadata"))
+        for candidate in _dicts(chunk.get("candidates"))[:1]:
+            candidates += 1
+            parts += _dicts(_dict(candidate.get("content")).get("parts"))
+            reason = _str(candidate.get("finishReason")) or reason
+            message = _str(candidate.get("finishMessage")) or message
+            ratings = _ratings(candidate.get("safetyRatings")) or ratings
+    if feedback.get("blockReason") or feedback.get("blockReasonMessage"):
+        reply = _prompt_blocked(feedback)
+    elif not candidates:
+        reply = Reply(Ending.BROKEN, sentence=_NOTHING)
+    else:
+        thoughts = _count(usage, "thoughtsTokenCount") or 0
+        reply = _finished(reason or _UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
+    images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_image(each)]
+    return replace(
+        reply,
+        prompt_tokens=_count(usage, "promptTokenCount"),
+        image_tokens=sum(each or 0 for each in images) if images else None,
+        thought_tokens=_count(usage, "thoughtsTokenCount"),
+        answer_tokens=_count(usage, "candidatesTokenCount"),
+    )
+
+
+def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
+    reason = _str(feedback.get("blockReason"))
+    ratings = _ratings(feedback.get("safetyRatings"))
+    if not reason:
+        sentence = f"Google blocked this request. {_NO_SLIDER}"
+    elif reason not in PROMPT_BLOCKED:
+        sentence = f'Google blocked this request for a reason not known here: "{_word(reason)}".'
+    else:
+        sentence = PROMPT_BLOCKED[reason]
+    if reason == "SAFETY":
+        sentence += _which(ratings)
+    sentence = _quote(sentence, _str(feedback.get("blockReasonMessage")))
+    return Reply(
+        Ending.BLOCKED, sentence=sentence, safety=SafetyReport(Stage.PROMPT, _word(reason) or None, sentence, ratings)
+    )
+
+
+def _finished(
+    reason: str,
+    message: str,
+    parts: list[dict[str, Any]],
+    ratings: tuple[SafetyRating, ...],
+    thought_tokens: int,
+    limit: int,
+) -> Reply:
+    text = "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
+    unknown = f'The model stopped for a reason not known here: "{_word(reason)}". The answer may be incomplete.'
+    ending, sentence = FINISHED.get(reason, (Ending.BROKEN, unknown))
+    if ending is Ending.BLOCKED:
+        sentence = _quote(sentence + (_which(ratings) if reason == "SAFETY" else ""), message)
+        return Reply(ending, sentence=sentence, safety=SafetyReport(Stage.ANSWER, reason, sentence, ratings))
+    if ending is Ending.CUT and not text.strip() and thought_tokens:
+        sentence = _THOUGHT_AWAY
+    if ending is Ending.WHOLE and text.strip():
+        sentence = ""
+    if ending is Ending.WHOLE and not text.strip() and reason == _UNSPECIFIED:
+        ending = Ending.BROKEN
+    sentence = _quote(sentence.replace("{limit}", str(limit)), message)
+    return Reply(ending, text, sentence, tuple(_left_out(parts)), SafetyReport(ratings=ratings))
+
+
+def _which(ratings: tuple[SafetyRating, ...]) -> str:
+    """The rest of a sentence about the safety filter: which categories it was, and whether a slider decides them."""
+    order = ("HIGH", "MEDIUM", "LOW")
+    rated = [rating for rating in ratings if rating.blocked]
+    for probability in order:
+        rated = rated or [rating for rating in ratings if rating.probability == probability]
+    if not rated:
+        return ". It names no category; one of the safety sliders may decide this."
+    names = [rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower() for rating in rated[:2]]
+    sliders = [name.capitalize() for rating, name in zip(rated, names, strict=False) if rating.category in _HARMS]
+    decides = f"The {' and '.join(sliders)} slider decides this." if len(sliders) == 1 else "Their sliders decide this."
+    return f": {' and '.join(names)}. {decides if sliders else _NO_SLIDER}"
+
+
+def _left_out(parts: list[dict[str, Any]]) -> Iterator[Note]:
+    kinds = Counter(kind for part in parts for kind in part if kind in _PART_KINDS)
+    for kind, count in kinds.items():
+        times = f"{count} times " if count > 1 else ""
+        yield Note(NoteKind.SKIPPED, f"The answer holds {times}{_PART_KINDS[kind]}, which is not shown here.")
+
+
+_PART_KINDS = {
+    "inlineData": "a picture or other file",
+    "fileData": "a link to a file",
+    "executableCode": "code the model wrote",
+    "codeExecutionResult": "the output of code the model ran",
+    "functionCall": "a call of a function",
+}
+
+
+def _chunks(body: str) -> list[dict[str, Any]]:
+    """The JSON objects of a reply: one, a list of them, or the `data:` events of a stream."""
+    if not body.strip():
+        return []
+    try:
+        if body.lstrip().startswith("data:"):
+            return list(_events(body))
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BackendError(_NOT_AN_ANSWER) from None
+    if reply is not None and not isinstance(reply, dict | list):
+        raise BackendError(_NOT_AN_ANSWER)
+    return [reply] if isinstance(reply, dict) else _dicts(reply)
+
+
+def _events(body: str) -> Iterator[dict[str, Any]]:
+    for event in re.split(r"\n\s*\n", body.replace("\r\n", "\n")):
+        if event.strip():
+            yield _dict(json.loads(event.strip().removeprefix("data:")))
+
+
+def _ratings(value: object) -> tuple[SafetyRating, ...]:
+    return tuple(
+        SafetyRating(
+            _word(_str(each.get("category"))), _word(_str(each.get("probability"))), each.get("blocked") is True
+        )
+        for each in _dicts(value)
+    )
+
+
+def _quote(sentence: str, message: str) -> str:
+    """`sentence` with the service's own words behind it where they fit."""
+    words = " ".join(message.split()).replace('"', "'")
+    quoted = f'{sentence} Google says: "{words}"'
+    return quoted if words and len(quoted) < 200 else sentence
+
+
+def _word(reason: str) -> str:
+    """A reason as the service spells it, safe to print."""
+    return re.sub(r"\W+", " ", reason, flags=re.ASCII).strip()[:60]
+
+
+def _is_image(detail: Mapping[str, Any]) -> bool:
+    return detail.get("modality") == "IMAGE"
+
+
+def _count(usage: Mapping[str, Any], name: str) -> int | None:
+    value = usage.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _str(value: object) -> str:
+    return value if isinstance(value, str) else ""
