@@ -11,9 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grounding.backend import Backend
+from grounding.backend import Backend, Capabilities
 from grounding.errors import ConfigError
 from grounding.settings import Settings
+from grounding.types import Harm
 
 
 @dataclass(frozen=True)
@@ -23,25 +24,35 @@ class Spec:
     opener: "module:function", called as function(model, settings, api_key) -> Backend.
     models: what the page offers, the default first; any other id may be typed.
     needs_key: True where each caller brings a key.
+    capabilities: what the backend will say of itself once it is opened.
     """
 
     title: str
     opener: str
     models: tuple[str, ...]
     needs_key: bool = False
+    capabilities: Capabilities = Capabilities(
+        no_safety="A model on this machine has no such filters: it answers as it is."
+    )
 
 
 SPECS: dict[str, Spec] = {
     "paligemma": Spec(
         "PaliGemma (this machine)",
         "backends.paligemma:open_backend",
-        ("pinpoint-nano", "google/paligemma2-3b-mix-448", "google/paligemma2-3b-mix-224", "google/paligemma-3b-mix-448"),
+        (
+            "pinpoint-nano",
+            "google/paligemma2-3b-mix-448",
+            "google/paligemma2-3b-mix-224",
+            "google/paligemma-3b-mix-448",
+        ),
     ),
     "gemini": Spec(
         "Gemini (Google's API)",
         "backends.gemini:open_backend",
         ("gemini-3.6-flash", "gemini-3.5-flash", "gemini-2.5-flash", "gemini-2.5-pro"),
         needs_key=True,
+        capabilities=Capabilities(harms=frozenset(Harm), sends_to="Google"),
     ),
     "replay": Spec("Replay (recorded answers)", "backends.replay:open_backend", ("tests/fixtures/replies",)),
 }

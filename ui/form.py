@@ -1,0 +1,168 @@
+"""From what widgets send to what may be asked: everything is checked here again, and whatever is odd is refused.
+
+The browser's own checks are not: anyone may post anything to an event. Knows no gradio.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from backends import SPECS
+from grounding.errors import ConfigError, RequestError
+from grounding.settings import Settings
+from grounding.types import Harm, Level, Task, View
+
+MAX_PROMPT = 4_000
+MAX_LABELS = 100
+MAX_LABEL = 200
+
+_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # a name, or owner/name; never a path of ours
+_KEY = re.compile(r"[\x21-\x7e]{8,400}")
+
+
+@dataclass(frozen=True)
+class Form:
+    """A visitor's choices, checked. The key is theirs, or the operator's where that is shared."""
+
+    task: Task
+    text: str
+    labels: tuple[str, ...]
+    backend: str
+    model: str
+    api_key: str = field(default="", repr=False)
+    safety: Mapping[Harm, Level] = field(default_factory=dict)
+
+    @property
+    def prompt(self) -> str:
+        return "; ".join(self.labels) or self.text
+
+
+def read_form(task: Task, values: Mapping[str, object], settings: Settings) -> Form:
+    """Check `values` (prompt, backend, model, api_key and one per Harm); raises RequestError or ConfigError."""
+    prompt = _text(values.get("prompt", ""), MAX_PROMPT)
+    backend = values.get("backend") or default_choice(settings)[0]
+    if not isinstance(backend, str) or backend not in offered(settings):
+        raise ConfigError(f"There is no such backend. Choose one of: {', '.join(offered(settings))}.")
+    labels = split_labels(prompt) if task in (Task.DETECT, Task.SEGMENT) else ()
+    if task is Task.ASK and not prompt:
+        raise RequestError("Type a question about the picture first.")
+    if task in (Task.DETECT, Task.SEGMENT) and not labels:
+        raise RequestError("Type what to look for first, for example: cat; dog.")
+    return Form(
+        task=task,
+        text="" if labels else prompt,
+        labels=labels,
+        backend=backend,
+        model=_model(values.get("model"), backend, settings),
+        api_key=_key(values.get("api_key"), backend, settings),
+        safety={
+            harm: level for harm in Harm if (level := _level(values.get(harm.value, "default"))) is not Level.DEFAULT
+        },
+    )
+
+
+def read_view(overlays: object, threshold: object, score_floor: object, known: Collection[str]) -> View:
+    """A View from three widgets; raises RequestError for anything that is not a choice they offer."""
+    if not isinstance(overlays, list | tuple) or not all(isinstance(name, str) and name in known for name in overlays):
+        raise RequestError("Choose overlays from the list.")
+    return View(
+        overlays=tuple(dict.fromkeys(overlays)),
+        threshold=round(_number(threshold, 0, 255, "The mask threshold")),
+        score_floor=_number(score_floor, 0, 1, "The score floor"),
+    )
+
+
+def split_labels(text: str) -> tuple[str, ...]:
+    """ "cat; dog" and one per line are two labels; commas split only where nothing else does. Repeats count once."""
+    parts = re.split(r"[;\n]", text)
+    if len(parts) == 1:
+        parts = text.split(",")
+    labels = tuple(dict.fromkeys(label for part in parts if (label := " ".join(part.split()))))
+    if len(labels) > MAX_LABELS:
+        raise RequestError(f"That is {len(labels)} things to look for; {MAX_LABELS} at a time is the limit.")
+    if any(len(label) > MAX_LABEL for label in labels):
+        raise RequestError(f"One of these labels is longer than {MAX_LABEL} characters. Separate labels by semicolons.")
+    return labels
+
+
+def offered(settings: Settings) -> tuple[str, ...]:
+    """The backends visitors may choose; replaying recorded answers is for whoever started the page with it."""
+    return tuple(name for name in SPECS if name != "replay" or settings.backend == name)
+
+
+def default_choice(settings: Settings) -> tuple[str, str]:
+    """(backend, model) of the first page: the operator's choice, else the bundled checkpoint."""
+    backend = settings.backend or next(iter(SPECS))
+    if backend not in SPECS:
+        raise ConfigError(f"PINPOINT_BACKEND should be one of: {', '.join(SPECS)}.")
+    return backend, settings.model or SPECS[backend].models[0]
+
+
+def _text(value: object, limit: int) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise RequestError("The prompt should be text.")
+    clean = "".join(char if char.isprintable() or char == "\n" else " " for char in value).strip()
+    if len(clean) > limit:
+        raise RequestError(f"The prompt is too long: {len(clean)} characters; the limit is {limit}.")
+    return clean
+
+
+def _model(value: object, backend: str, settings: Settings) -> str:
+    chosen_backend, chosen_model = default_choice(settings)
+    known = (*SPECS[backend].models, *([chosen_model] if backend == chosen_backend else []))
+    if value in (None, ""):
+        return chosen_model if backend == chosen_backend else known[0]
+    if not isinstance(value, str):
+        raise RequestError("Choose a model from the list, or type its id.")
+    model = value.strip()
+    if model in known:
+        return model
+    if len(model) > 120 or not _MODEL_ID.fullmatch(model):
+        raise RequestError(
+            "This does not look like a model id. It should read like owner/name, or a name from the list."
+        )
+    if not SPECS[backend].needs_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise RequestError("On a shared page only the listed models can be loaded. Choose one of them.")
+    return model
+
+
+def _key(value: object, backend: str, settings: Settings) -> str:
+    if not SPECS[backend].needs_key:
+        return ""
+    if value is not None and not isinstance(value, str):
+        raise RequestError("The API key should be text.")
+    key = (value or "").strip()
+    key = re.sub(r"^(export\s+)?(GEMINI|GOOGLE)_API_KEY\s*=\s*", "", key).strip("\"' ")
+    if not key and settings.share_key and settings.gemini_api_key:
+        return settings.gemini_api_key
+    if not key:
+        raise ConfigError(
+            "Gemini needs an API key. Paste yours under Model (aistudio.google.com/apikey makes one), "
+            "or choose a model on this machine."
+        )
+    if not _KEY.fullmatch(key):
+        raise ConfigError("This does not look like an API key: it should be one word of letters, digits and signs.")
+    return key
+
+
+def _level(value: object) -> Level:
+    """Anything that is not a level's own name is refused, null too, so that no filter opens by accident."""
+    if not isinstance(value, str) or value not in [level.value for level in Level]:
+        raise RequestError("A safety filter has a value that is not offered. Choose it again.")
+    return Level(value)
+
+
+def _number(value: object, low: float, high: float, what: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
+        raise RequestError(f"{what} should be a number from {low:g} to {high:g}.")
+    return float(value)

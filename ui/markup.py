@@ -1,0 +1,201 @@
+"""The page's own pieces of HTML. Whatever comes from people or models passes through `safe`, and nothing else does the escaping.
+
+Knows no gradio. Model text is never Markdown here: it could load pictures from elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from io import BytesIO
+
+from PIL import Image
+
+from backends import Spec
+from grounding.backend import Capabilities
+from grounding.types import Note, NoteKind, Outcome, SafetyReport, Task, Usage
+from ui.actions import Row
+from ui.messages import Problem, explanation, headline
+from ui.state import Answer, Kept
+
+LOGO = (
+    '<svg class="pp-logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" fill="none" stroke="currentColor" '
+    'stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">'
+    '<path d="M4 11V7a3 3 0 0 1 3-3h4M21 4h4a3 3 0 0 1 3 3v4M28 21v4a3 3 0 0 1-3 3h-4M11 28H7a3 3 0 0 1-3-3v-4"/>'
+    '<circle class="pp-dot" cx="16" cy="16" r="4.6" stroke="none"/></svg>'
+)
+
+_TONES = {
+    Outcome.FOUND: "good",
+    Outcome.NONE: "quiet",
+    Outcome.BLOCKED: "stop",
+    Outcome.TRUNCATED: "warn",
+    Outcome.REPAIRED: "good",
+    Outcome.UNRECOGNISED: "warn",
+    Outcome.FAILED: "stop",
+}
+
+_NOTE_WORDS = {
+    NoteKind.SKIPPED: "Left out",
+    NoteKind.REPAIRED: "Mended",
+    NoteKind.CUT: "Cut off",
+    NoteKind.CAPPED: "Capped",
+    NoteKind.PICTURE: "Picture",
+    NoteKind.MODEL: "Model",
+}
+
+
+def safe(value: object) -> str:
+    """`value` as text that no browser takes for markup, in an attribute or between tags."""
+    return html.escape(str(value), quote=True)
+
+
+def header() -> str:
+    return (
+        f'<header class="pp-header">{LOGO}<h1>Pinpoint</h1>'
+        "<p>Caption a picture, ask it, find things in it, cut them out.</p></header>"
+    )
+
+
+def current_picture(kept: Kept | None, problem: Problem | None = None) -> str:
+    """The thumbnail and size of the picture that will be asked, and what was converted to read it."""
+    trouble = f'<p class="pp-problem" role="alert">{safe(problem.text)}</p>' if problem else ""
+    if kept is None:
+        return trouble or '<p class="pp-hint">No picture yet.</p>'
+    width, height = kept.size_wh
+    notes = "".join(f"<li>{safe(note.detail)}</li>" for note in kept.notes)
+    return (
+        f'<div class="pp-current"><img src="{_data_uri(kept)}" alt="The current picture">'
+        f"<div><strong><bdi>{safe(kept.name or 'Picture')}</bdi></strong><span>{width} × {height} px</span></div></div>"
+        + (f'<ul class="pp-picture-notes">{notes}</ul>' if notes else "")
+        + trouble
+    )
+
+
+def who_answers(spec: Spec, model: str, capabilities: Capabilities) -> str:
+    """Which model answers and who gets to see the picture."""
+    here = capabilities.sends_to.startswith("nobody")
+    where = "The picture stays on this machine." if here else f"The picture is sent to {safe(capabilities.sends_to)}."
+    return f'<p class="pp-who" data-here="{str(here).lower()}"><strong>{safe(model)}</strong> answers. {where}</p>'
+
+
+def small_world() -> str:
+    """The notice beside the bundled model."""
+    return (
+        '<aside class="pp-aside"><strong>A small model in a small world.</strong> pinpoint-nano is bundled so that everything '
+        "works with no key and no network. It knows the drawn scenes you find under Examples and nothing else; photographs "
+        "are out of its depth. For those, choose Gemini with your own key, or a large PaliGemma checkpoint.</aside>"
+    )
+
+
+def busy(doing: str, seconds: int) -> str:
+    passed = f'<span class="pp-clock">{seconds} s</span>' if seconds else ""
+    return f'<div class="pp-status" data-tone="busy"><i class="pp-spinner"></i><strong>{safe(doing)}</strong>{passed}</div>'
+
+
+def ready(kept: Kept | None) -> str:
+    words = "Ready. Say what you want to know on the left." if kept else "Give a picture to begin."
+    return f'<div class="pp-status" data-tone="quiet"><strong>{words}</strong></div>'
+
+
+def failed(problem: Problem) -> str:
+    tone = "quiet" if problem.stopped else "stop"
+    return f'<div class="pp-status" data-tone="{tone}" role="alert"><strong>{safe(problem.text)}</strong></div>'
+
+
+def answered(answer: Answer) -> str:
+    """The outcome in one line, what it means, and the words the model said where words were asked for."""
+    result = answer.result
+    parts = [_asked(answer)]
+    why = explanation(result, answer.task)
+    tone = _TONES[result.outcome]
+    head = f'<div class="pp-status" data-tone="{tone}"><strong>{safe(headline(result, answer.task))}</strong>{"".join(parts)}</div>'
+    if why:
+        head += f'<p class="pp-why">{safe(why)}</p>'
+    spoken = result.text if result.outcome not in (Outcome.BLOCKED, Outcome.FAILED) else ""
+    if spoken and answer.task in (Task.CAPTION, Task.ASK):
+        head += f'<blockquote class="pp-said" dir="auto">{safe(spoken)}</blockquote>'
+    return head
+
+
+def _asked(answer: Answer) -> str:
+    usage = answer.result.usage
+    facts = [answer.task.value.capitalize(), answer.model]
+    if usage:
+        facts.append(f"{usage.seconds:.1f} s")
+        if total := _tokens(usage):
+            facts.append(total)
+    return f'<span class="pp-facts">{" · ".join(safe(fact) for fact in facts)}</span>'
+
+
+def _tokens(usage: Usage) -> str:
+    """Tokens in and out as the model counted them; what it did not count is left out."""
+    thought = f" (+{usage.thought_tokens} thinking)" if usage.thought_tokens else ""
+    pieces = [
+        f"{usage.prompt_tokens} tokens in" if usage.prompt_tokens is not None else "",
+        f"{usage.answer_tokens} out{thought}" if usage.answer_tokens is not None else "",
+    ]
+    return ", ".join(piece for piece in pieces if piece)
+
+
+def table(rows: Sequence[Row], hidden: int) -> str:
+    """What was found, one line each; sizes in pixels of the full picture."""
+    if not rows and not hidden:
+        return ""
+    body = "".join(_line(row) for row in rows)
+    below = f'<p class="pp-hint">{hidden} more below the score floor.</p>' if hidden else ""
+    if not rows:
+        return below
+    return (
+        '<div class="pp-table"><table><caption>What was found</caption><thead><tr><th scope="col">Label</th>'
+        '<th scope="col">Score</th><th scope="col">Box <small>x1, y1 – x2, y2 px</small></th>'
+        f'<th scope="col">Mask <small>px</small></th></tr></thead><tbody>{body}</tbody></table></div>{below}'
+    )
+
+
+def _line(row: Row) -> str:
+    score = '<span class="pp-unknown">unknown</span>' if row.score is None else f"{row.score:.2f}"
+    box = "–" if row.box_px is None else "{}, {} – {}, {}".format(*row.box_px)
+    mask = "–" if row.mask_px is None else f"{row.mask_px:,}".replace(",", " ")
+    swatch = f'<i style="background:{safe(row.colour)}"></i>'
+    label = f"<bdi>{safe(row.label)}</bdi>" if row.label else '<span class="pp-unknown">no label</span>'
+    return f'<tr><th scope="row">{swatch}{label}</th><td>{score}</td><td>{box}</td><td>{mask}</td></tr>'
+
+
+def notes(items: Iterable[Note]) -> str:
+    """Everything skipped, mended or converted, one line each."""
+    lines = "".join(f"<li><b>{_NOTE_WORDS[note.kind]}</b> {safe(note.detail)}</li>" for note in items)
+    return f'<section class="pp-notes"><h3>Notes</h3><ul>{lines}</ul></section>' if lines else ""
+
+
+def safety(report: SafetyReport) -> str:
+    """What the filters did: stage, the service's own word and its ratings; empty where none spoke."""
+    if report.stage is None and not report.reason and not report.ratings:
+        return ""
+    said = f"<code>{safe(report.reason)}</code> " if report.reason else ""
+    stage = f"Stopped at the {report.stage.value}. " if report.stage else "Nothing was stopped. "
+    lines = "".join(
+        f"<tr><th scope='row'>{safe(_category(rating.category))}</th><td>{safe(rating.probability.lower().replace('_', ' '))}"
+        f"</td><td>{'<b>blocked</b>' if rating.blocked else 'passed'}</td></tr>"
+        for rating in report.ratings
+    )
+    ratings = (
+        f'<div class="pp-table"><table><caption>Ratings by category</caption><tbody>{lines}</tbody></table></div>'
+        if lines
+        else ""
+    )
+    tone = "stop" if report.stage else "quiet"
+    return f'<section class="pp-safety" data-tone="{tone}"><h3>Safety</h3><p>{stage}{said}{safe(report.explanation)}</p>{ratings}</section>'
+
+
+def _category(name: str) -> str:
+    return name.removeprefix("HARM_CATEGORY_").replace("_", " ").capitalize()
+
+
+def _data_uri(kept: Kept) -> str:
+    image = kept.shown_image()
+    image.thumbnail((144, 144), Image.Resampling.BILINEAR)
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

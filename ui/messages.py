@@ -1,0 +1,84 @@
+"""The web boundary: every failure becomes one sentence for people and, where it is ours, one traceback in the log."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from grounding.errors import GroundingError, RateLimited, Stopped
+from grounding.types import Outcome, Result, Stage, Task
+
+log = logging.getLogger("pinpoint")
+
+T = TypeVar("T")
+
+_SECRETS = re.compile(r"AIza[\w-]{10,}|AQ\.[\w.-]{10,}|hf_\w{10,}|(?<=key=)[^\s&\"']+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something was not done, in a sentence; `stopped` where the person wanted it so."""
+
+    text: str
+    stopped: bool = False
+
+
+def attempt(do: Callable[[], T]) -> T | Problem:
+    """What `do` returns, or the Problem that kept it; never raises an Exception."""
+    try:
+        return do()
+    except Stopped:
+        return Problem("Stopped. The previous result is still here.", stopped=True)
+    except RateLimited as error:
+        wait = f" Try again in {error.retry_after_s:.0f} s." if error.retry_after_s else ""
+        return Problem(str(error) if "again in" in str(error) else str(error) + wait)
+    except GroundingError as error:
+        return Problem(str(error))
+    except Exception:  # the boundary: nothing may reach the visitor as it is
+        log.error("Unexpected failure\n%s", _SECRETS.sub("[secret]", traceback.format_exc()))
+        return Problem(
+            "Something went wrong on our side; it is in the log. Your picture and prompt are kept: try again."
+        )
+
+
+def headline(result: Result, task: Task) -> str:
+    """What became of a request, in a few words."""
+    count = len(result.detections)
+    found = f"{count} {'object' if count == 1 else 'objects'}"
+    match result.outcome:
+        case Outcome.FOUND:
+            return f"Found {found}" if count else {Task.CAPTION: "Caption", Task.ASK: "Answer"}.get(task, "Answer")
+        case Outcome.NONE:
+            return "Nothing found"
+        case Outcome.BLOCKED:
+            return "Blocked before an answer" if result.safety.stage is Stage.PROMPT else "Answer withheld"
+        case Outcome.TRUNCATED:
+            return f"Answer was cut; {found} kept" if count else "Answer was cut"
+        case Outcome.REPAIRED:
+            return f"Found {found}, with repairs" if count else "Answer, with repairs"
+        case Outcome.UNRECOGNISED:
+            return "Could not read the answer"
+        case Outcome.FAILED:
+            return "No answer came"
+
+
+def explanation(result: Result, task: Task) -> str:
+    """What that means and what to do next; empty where the result speaks for itself."""
+    match result.outcome:
+        case Outcome.NONE:
+            if task in (Task.CAPTION, Task.ASK):
+                return "The model gave an empty answer. Try other words, or another model."
+            return "The model looked and named nothing. Try a more common word for it, one thing at a time, or another model."
+        case Outcome.BLOCKED:
+            return result.safety.explanation or "A filter withheld this. The safety panel below says what is known."
+        case Outcome.TRUNCATED:
+            return "The model stopped before its answer was complete. Ask for fewer things at once to get all of it."
+        case Outcome.UNRECOGNISED:
+            return "The model answered, but not with objects that can be drawn. Its words are under Raw answer."
+        case Outcome.FAILED:
+            return result.text or "The model gave no answer. Try again, or choose another model."
+    return ""

@@ -1,0 +1,58 @@
+"""Model calls in threads of their own: one per visitor, each with its Stop. Knows no model and no page."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+WORKERS = 8
+"""Calls at once; Gradio's own 40 threads stay free for the page, which freezes once they are all taken."""
+
+
+@dataclass(eq=False)
+class Run(Generic[T]):
+    future: Future[T]
+    stop: threading.Event
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+class Runs:
+    """Who is running what. A second call of the same visitor is not begun while the first one lasts."""
+
+    def __init__(self, workers: int = WORKERS) -> None:
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="model")
+        self._lock = threading.Lock()
+        self._running: dict[str, Run] = {}
+
+    def begin(self, visitor: str, do: Callable[[threading.Event], T]) -> Run[T] | None:
+        """Start `do(stop)` in a thread; None where this visitor's last call is still wanted and not done."""
+        with self._lock:
+            if visitor in self._running:
+                return None
+            stop = threading.Event()
+            run = Run(self._pool.submit(do, stop), stop)
+            self._running[visitor] = run
+            return run
+
+    def stop(self, visitor: str) -> None:
+        with self._lock:
+            if run := self._running.get(visitor):
+                run.stop.set()
+
+    def end(self, visitor: str, run: Run) -> None:
+        """The visitor no longer waits for `run`, done or not; what still works is told to stop."""
+        run.stop.set()
+        run.future.cancel()
+        with self._lock:
+            if self._running.get(visitor) is run:
+                del self._running[visitor]
