@@ -16,6 +16,8 @@ from grounding.errors import ConfigError
 from grounding.settings import Settings
 from grounding.types import Harm
 
+_LOCAL = Capabilities(no_safety="A model on this machine has no such filters: it answers as it is.")
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -31,9 +33,7 @@ class Spec:
     opener: str
     models: tuple[str, ...]
     needs_key: bool = False
-    capabilities: Capabilities = Capabilities(
-        no_safety="A model on this machine has no such filters: it answers as it is."
-    )
+    capabilities: Capabilities = _LOCAL
 
 
 SPECS: dict[str, Spec] = {
