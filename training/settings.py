@@ -1,0 +1,32 @@
+"""Every seed, size and schedule of the bundled checkpoint, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RUNS = ROOT / "training" / "runs"  # git-ignored: rendered scenes, logs, optimiser states
+CHECKPOINT = ROOT / "assets" / "pinpoint-nano"
+
+TRAINING_SEEDS = 1 << 40
+"""Scene seeds from here up are for training; everything shown or measured uses seeds below."""
+
+IMAGE_PX = 160
+PATCH_PX = 16
+IMAGE_TOKENS = (IMAGE_PX // PATCH_PX) ** 2
+
+VISION = {"hidden_size": 192, "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 3}
+TEXT = {
+    "hidden_size": 256,
+    "intermediate_size": 768,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 64,
+}
+
+SHARD = 4000  # scenes per rendered shard
+SHARDS = 24
+MASK_PX = 64
+MASK_TOKENS = 16
+MASK_CODES = 128
