@@ -1,0 +1,394 @@
+"""PaliGemma's grammar: what is asked becomes a prefix, what is answered becomes boxes and mask tokens, and back.
+
+An answer is `<locY1><locX1><locY2><locX2> <segNNN>*16 label ; …`: 1024ths of the upright picture, y first.
+Spaces, labels, masks and separators come and go between checkpoints; this reads them all and says what it left out.
+It knows no tokenizer, no weights and no picture.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grounding.errors import RequestError
+from grounding.types import Box, Decoded, Detection, Note, NoteKind, Outcome, Request, SoftMask, Task
+
+LOC_BINS = 1024  # <loc0000> … <loc1023>
+SEG_CODES = 128  # <seg000> … <seg127>
+SEG_LENGTH = 16  # one mask: a 4x4 grid of codes
+
+MaskDecoder = Callable[[np.ndarray], np.ndarray]
+"""int[n, 16] codes in 0..127 -> float32[n, h, w] in [0, 1]."""
+
+_LABEL_LIMIT = 200  # characters; a longer "label" is a model that ran away
+_PREFIX_LIMIT = 2000  # characters; the 80 COCO names take 900, and checkpoints were trained on 128 to 512 tokens
+_CONTROL = r"<(?:bos|eos|pad|unk|image|mask|start_of_turn|end_of_turn|unused\d+)>"
+_PIECE = re.compile(
+    r"<(?P<kind>loc|seg)(?P<value>[0-9]+)>"
+    rf"|(?P<end><eos>)|{_CONTROL}"
+    r"|(?P<separator>[;\r\n](?!\s*<seg))"  # a mask on its own line still belongs to the box above it
+)
+_BLANK = re.compile(rf"(?:\s|(?!<eos>){_CONTROL})*")
+_CUT_TOKEN = re.compile(r"<(?:l|lo|loc[0-9]*|s|se|seg[0-9]*)?\Z")
+_CUT_CONTROL = re.compile(r"<(?:e|eo|eos|p|pa|pad)\Z")
+_ECHO = re.compile(r"(?:detect|segment)[ \t][^\n<]*(?:\n|(?=<loc)|\Z)", re.IGNORECASE)
+_TARGETS = re.compile(r"\s*(?:detect|segment)\s(.*)", re.IGNORECASE | re.DOTALL)
+_GRAMMAR = re.compile(
+    r"ocr|(?:describe|cap|caption) [a-z]{2}|(?:answer|question) [a-z]{2} .+|(?:detect|segment) .+", re.IGNORECASE
+)
+
+
+def encode_prefix(request: Request) -> str:
+    """The prompt of `request` in the words PaliGemma was trained on; RequestError where nothing is asked for.
+
+    A text that is already such a prompt ("ocr", "describe en", "answer de …") is sent as it is, whatever the task.
+    """
+    text = plain(request.text)
+    if _GRAMMAR.fullmatch(text):
+        prefix = text
+    elif request.task is Task.CAPTION:
+        prefix = text or "caption en"
+    elif request.task is Task.ASK:
+        if not text:
+            raise RequestError("Nothing was asked. Type a question about the picture.")
+        prefix = f"answer en {text}"
+    else:
+        targets = [name for label in request.labels or (text,) if (name := _in_list(label))]
+        if not targets:
+            raise RequestError("Nothing to look for. Name one or more things, such as: cat ; red car")
+        prefix = f"{request.task} {' ; '.join(targets)}"
+    if len(prefix) > _PREFIX_LIMIT:
+        raise RequestError(f"That is too long a prompt for PaliGemma; keep it under {_PREFIX_LIMIT} characters.")
+    return prefix
+
+
+def plain(text: str) -> str:
+    """`text` on one line and without anything a tokenizer would take for a control, location or mask token."""
+    text = re.sub(rf"<(?:loc|seg)\d+>|{_CONTROL}", " ", text)
+    text = text.encode("utf-8", "replace").decode()  # tokenizers refuse lone surrogates
+    return " ".join(text.replace("\0", " ").split())
+
+
+def _in_list(label: str) -> str:
+    return plain(label.replace(";", " "))
+
+
+def encode_suffix(detections: Sequence[Detection]) -> str:
+    """The answer that says `detections`, in big_vision's form; each needs a box. No detections: an empty answer."""
+    return " ; ".join(map(_encode_one, detections))
+
+
+def _encode_one(detection: Detection) -> str:
+    if detection.box is None:
+        raise ValueError("PaliGemma can only say things that have a box")
+    (x1, x2), (y1, y2) = (
+        _bins(*side) for side in ((detection.box.x1, detection.box.x2), (detection.box.y1, detection.box.y2))
+    )
+    locs = "".join(f"<loc{value:04d}>" for value in (y1, x1, y2, x2))
+    segs = "".join(f"<seg{value:03d}>" for value in detection.mask_tokens or ())
+    label = _in_list(detection.label)
+    return " ".join(part for part in (locs, segs, label) if part)
+
+
+def _bins(start: float, end: float) -> tuple[int, int]:
+    """The nearest bins of two edges, at least one apart. There is no bin for 1.0, the nearest is 1023."""
+    first = min(math.floor(start * LOC_BINS + 0.5), LOC_BINS - 2)
+    return first, min(max(math.floor(end * LOC_BINS + 0.5), first + 1), LOC_BINS - 1)
+
+
+def answer_text(text: str, *, prompt: str | None = None) -> str:
+    """A caption or an answer in words: without control tokens, without the echo of `prompt`, up to `<eos>`."""
+    text = text[_answer_start(text, prompt) :].partition("<eos>")[0]
+    return _CUT_CONTROL.sub("", re.sub(_CONTROL, "", text)).strip()
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where in the answer's text a detection was said: [start, end) of its box and of its label (None: no label)."""
+
+    box: tuple[int, int]
+    label: tuple[int, int] | None
+
+
+def decode(
+    text: str,
+    *,
+    mask_decoder: MaskDecoder | None = None,
+    prompt: str | None = None,
+    cut: bool = False,
+    score_of: Callable[[Spot], float | None] | None = None,
+) -> Decoded:
+    """Every whole box of an answer to "detect" or "segment", and a note for each thing left out. Never raises.
+
+    mask_decoder: called once for all masks; without it `mask_tokens` alone are given.
+    prompt: what was asked; its echo is skipped, and the one thing asked for names boxes that the model left unnamed.
+    cut: whether the model was stopped before it had ended its answer.
+    score_of: the score of what was said at a Spot.
+    """
+    start = _answer_start(text, prompt)
+    scan = _scan(text, start)
+    groups = [group for segment in scan.segments for group in _groups(segment)]
+    notes: list[Note] = []
+    said: list[tuple[Detection, Spot]] = []
+    if any(group.locs or group.segs for group in groups):
+        for group in groups:
+            said += _read(group, scan.last, notes)
+    elif groups:
+        notes.append(_left_out(f"The answer names no place in the picture: {_quote(text[start:])}"))
+    if scan.after_end:
+        notes.append(_left_out(f"What follows the end of the answer was left out: {_quote(scan.after_end)}"))
+
+    asked = _asked_labels(text[:start] if prompt is None else prompt)
+    found = [replace(d, id=i, score=score_of(spot) if score_of else None) for i, (d, spot) in enumerate(said)]
+    notes += _notes_on_the_end(found, notes, scan, asked, cut)
+    found, more = _named(found, asked)
+    notes += more
+    outcome = _outcome(found, notes, empty=not groups)
+    return Decoded(outcome, tuple(_with_masks(found, mask_decoder) if mask_decoder else found), tuple(notes))
+
+
+def _answer_start(text: str, prompt: str | None) -> int:
+    """Where the answer begins: behind control tokens, white space and an echo of the prompt."""
+    start = _past_blank(text, 0)
+    asked = re.sub(_CONTROL, "", prompt or "").strip()
+    if asked and text.startswith(asked, start):
+        return _past_blank(text, start + len(asked))
+    # Without being told the prompt, only what reads like a prompt is taken for its echo.
+    echo = _ECHO.match(text, start)
+    return _past_blank(text, echo.end()) if echo else start
+
+
+def _past_blank(text: str, at: int) -> int:
+    blank = _BLANK.match(text, at)
+    return blank.end() if blank else at
+
+
+def _asked_labels(prompt: str) -> tuple[str, ...]:
+    targets = _TARGETS.fullmatch(re.sub(_CONTROL, "", prompt))
+    return tuple(name for part in targets[1].split(";") if (name := part.strip())) if targets else ()
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A token ("loc", "seg") or a stretch of words ("text") and where it stands."""
+
+    kind: str
+    start: int
+    end: int
+    value: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """An answer in pieces, split where one object ends and the next begins.
+
+    last: the piece the answer stops at without having ended; None where `<eos>` or a separator closes it.
+    """
+
+    segments: list[list[_Piece]]
+    last: _Piece | None
+    cut_token: bool
+    after_end: str
+
+
+def _scan(text: str, start: int) -> _Scan:
+    cut_token = _CUT_TOKEN.search(text, start)
+    cut_control = _CUT_CONTROL.search(text, start)
+    stop = next((match.start() for match in (cut_token, cut_control) if match), len(text))
+    segments: list[list[_Piece]] = [[]]
+    at, end = start, None
+
+    def words(begin: int, finish: int) -> None:
+        inner = text[begin:finish].strip()
+        if inner:
+            begin = text.index(inner, begin)
+            segments[-1].append(_Piece("text", begin, begin + len(inner), text=inner))
+
+    for match in _PIECE.finditer(text, start, stop):
+        words(at, match.start())
+        at = match.end()
+        if match["end"]:
+            end = at
+            break
+        if match["separator"]:
+            segments.append([])
+        elif match["kind"]:
+            digits = match["value"]
+            value = int(digits) if len(digits) < 7 else LOC_BINS  # beyond every token there is
+            segments[-1].append(_Piece(match["kind"], match.start(), match.end(), value))
+    else:
+        words(at, stop)
+    last = segments[-1][-1] if segments[-1] and end is None and not cut_control else None
+    after_end = "" if end is None else re.sub(_CONTROL, "", text[end:]).strip()
+    return _Scan(segments, last, cut_token is not None and end is None, after_end)
+
+
+@dataclass
+class _Group:
+    """What belongs together: a run of <loc>, the <seg> after it, and words."""
+
+    locs: list[_Piece] = field(default_factory=list)
+    segs: list[_Piece] = field(default_factory=list)
+    words: list[_Piece] = field(default_factory=list)
+
+
+def _groups(segment: list[_Piece]) -> list[_Group]:
+    """A segment's groups. Words name the box before them, or the one behind where a segment begins with words only."""
+    groups = [_Group()]
+    for piece in segment:
+        if piece.kind == "loc" and (groups[-1].segs or groups[-1].words or not groups[-1].locs):
+            groups.append(_Group())
+        {"loc": groups[-1].locs, "seg": groups[-1].segs, "text": groups[-1].words}[piece.kind].append(piece)
+    if groups[0].words and not groups[-1].words:
+        for index in range(len(groups) - 1, 0, -1):
+            groups[index].words = groups[index - 1].words
+        groups[0].words = []
+    return [group for group in groups if group.locs or group.segs or group.words]
+
+
+def _read(group: _Group, last: _Piece | None, notes: list[Note]) -> list[tuple[Detection, Spot]]:
+    """The detections of a group, whose label and mask belong to its last box. What is wrong with it goes to `notes`.
+
+    A box or a mask is whole once its last token is there; what comes behind cannot unmake it.
+    """
+    label = group.words[-1] if group.words else None
+    name = label.text[:_LABEL_LIMIT] if label else ""
+    whole = len(group.locs) - len(group.locs) % 4
+    surplus = len(group.locs) - whole
+    ends_here = last is not None and surplus > 0 and group.locs[-1] is last
+    if ends_here:
+        notes.append(Note(NoteKind.CUT, "The answer ends inside a box; that box was left out."))
+    elif surplus and whole:
+        notes.append(_mended(f"{_count(surplus, 'surplus location token')} beside {_quote(name)} left out."))
+    elif surplus:
+        notes.append(_left_out(f"{_quote(name)} left out: {surplus} location tokens, not 4."))
+    elif not whole and group.segs:
+        notes.append(_left_out(f"{_count(len(group.segs), 'mask token')} without a box left out."))
+    elif not whole:
+        notes.append(_left_out(f"{_quote(name)} left out: it has no box."))
+    if not whole:
+        return []
+    notes += [
+        _mended(f"Words between {_quote(name)} and its box left out: {_quote(extra.text)}")
+        for extra in group.words[:-1]
+    ]
+    if label and len(label.text) > _LABEL_LIMIT:
+        notes.append(_mended(f"A label of {len(label.text)} characters was shortened: {_quote(name)}"))
+
+    said = []
+    for first in range(0, whole, 4):
+        locs = group.locs[first : first + 4]
+        mine = first + 4 == whole
+        box = _box([loc.value for loc in locs], name if mine else "", notes)
+        if box is not None:
+            tokens = _mask_tokens(group.segs, name, last, notes) if mine else None
+            spot = Spot((locs[0].start, locs[-1].end), (label.start, label.end) if label and mine else None)
+            said.append((Detection(name if mine else "", box, mask_tokens=tokens), spot))
+    return said
+
+
+def _box(yxyx_1024: list[int], name: str, notes: list[Note]) -> Box | None:
+    y1, x1, y2, x2 = yxyx_1024
+    if max(yxyx_1024) >= LOC_BINS:
+        notes.append(
+            _left_out(f"{_quote(name)} left out: there is no location {max(yxyx_1024)}, the last is {LOC_BINS - 1}.")
+        )
+        return None
+    if y1 == y2 or x1 == x2:
+        notes.append(_left_out(f"{_quote(name)} left out: its box has no {'height' if y1 == y2 else 'width'}."))
+        return None
+    if y1 > y2 or x1 > x2:
+        notes.append(_mended(f"The box of {_quote(name)} was inverted; its corners were swapped."))
+    (x1, x2), (y1, y2) = sorted((x1, x2)), sorted((y1, y2))
+    return Box(x1 / LOC_BINS, y1 / LOC_BINS, x2 / LOC_BINS, y2 / LOC_BINS)
+
+
+def _mask_tokens(segs: list[_Piece], name: str, last: _Piece | None, notes: list[Note]) -> tuple[int, ...] | None:
+    if not segs:
+        return None
+    codes = tuple(seg.value for seg in segs[:SEG_LENGTH])
+    if len(segs) > SEG_LENGTH:
+        surplus = _count(len(segs) - SEG_LENGTH, "surplus mask token")
+        notes.append(_mended(f"{surplus} of {_quote(name)} left out."))
+    if max(codes) >= SEG_CODES:
+        notes.append(
+            _mended(f"{_quote(name)} keeps its box only: its mask says {max(codes)}, the last code is {SEG_CODES - 1}.")
+        )
+    elif len(codes) == SEG_LENGTH:
+        return codes
+    elif segs[-1] is last:
+        notes.append(Note(NoteKind.CUT, f"The answer ends inside the mask of {_quote(name)}; its box is kept."))
+    else:
+        notes.append(_mended(f"{_quote(name)} keeps its box only: its mask has {len(codes)} of {SEG_LENGTH} tokens."))
+    return None
+
+
+def _notes_on_the_end(
+    found: Sequence[Detection], notes: Sequence[Note], scan: _Scan, asked: Sequence[str], cut: bool
+) -> list[Note]:
+    """At most one note on how the answer ends, where none was made yet."""
+    if any(note.kind is NoteKind.CUT for note in notes):
+        return []
+    if found and scan.last and scan.last.kind == "text":
+        label, *others = [d.label.casefold() for d in reversed(found)]
+        names = [name.casefold() for name in asked]
+        # "5" at the very end, after "5 of clubs" was asked for or said before, was going to be one.
+        begun = any(name.startswith(label) for name in names) or any(name.startswith(label + " ") for name in others)
+        if begun and label not in [*names, *others]:
+            return [Note(NoteKind.CUT, f"The answer seems to end inside the label {_quote(found[-1].label)}.")]
+    if cut or scan.cut_token:
+        return [Note(NoteKind.CUT, "The answer was cut; its last label may be incomplete and more may have followed.")]
+    return []
+
+
+def _named(found: list[Detection], asked: Sequence[str]) -> tuple[list[Detection], list[Note]]:
+    """`found` with the one thing asked for as the name of what the model left unnamed; and a note on exact repeats."""
+    notes = []
+    unnamed = sum(not d.label for d in found)
+    if unnamed and len(asked) == 1:
+        found = [d if d.label else replace(d, label=asked[0]) for d in found]
+        notes.append(
+            Note(NoteKind.MODEL, f"{_count(unnamed, 'box')} came without a name: called {_quote(asked[0])} as asked.")
+        )
+    repeats = len(found) - len({(d.label, d.box, d.mask_tokens) for d in found})
+    if repeats:
+        notes.append(Note(NoteKind.MODEL, f"{_count(repeats, 'box')} of {len(found)} repeat an earlier one exactly."))
+    return found, notes
+
+
+def _with_masks(found: Sequence[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
+    tokens = [d.mask_tokens for d in found if d.mask_tokens]
+    probs = iter(mask_decoder(np.array(tokens)) if tokens else ())
+    return [replace(d, mask=SoftMask(next(probs), d.box)) if d.mask_tokens and d.box else d for d in found]
+
+
+def _outcome(found: Sequence[Detection], notes: Sequence[Note], *, empty: bool) -> Outcome:
+    kinds = {note.kind for note in notes}
+    if NoteKind.CUT in kinds:
+        return Outcome.TRUNCATED
+    if not found:
+        return Outcome.NONE if empty else Outcome.UNRECOGNISED
+    return Outcome.REPAIRED if kinds & {NoteKind.SKIPPED, NoteKind.REPAIRED} else Outcome.FOUND
+
+
+def _left_out(detail: str) -> Note:
+    return Note(NoteKind.SKIPPED, detail)
+
+
+def _mended(detail: str) -> Note:
+    return Note(NoteKind.REPAIRED, detail)
+
+
+def _quote(text: str) -> str:
+    text = " ".join(text.split())
+    return f"“{text if len(text) <= 60 else text[:59] + '…'}”" if text else "an unnamed box"
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("x") else "s")
+    return f"{number} {noun if number == 1 else plural}"
