@@ -23,7 +23,7 @@ def json_format(
 
 
 def result_to_json(result: Result, size_wh: tuple[int, int] | None, threshold: int = THRESHOLD) -> dict[str, Any]:
-    """{outcome, text, detections, notes, safety, usage}; masks are COCO RLE of a `size_wh` picture, None without one."""
+    """{outcome, text, detections, notes, safety, usage}; masks: COCO RLE of a `size_wh` picture, None without."""
     return {
         "outcome": result.outcome.value,
         "text": result.text,

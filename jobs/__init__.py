@@ -1,0 +1,1 @@
+"""Long work without a page: generators that yield progress, each with a command line."""

@@ -1,0 +1,154 @@
+"""Where a job's pictures come from: files, folders and ZIP archives. Archives are read by member, never unpacked.
+
+Nothing is opened as a picture here; a source only knows its name and how to get its bytes. Names are unique.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from grounding.errors import ImageError, RequestError
+from grounding.images import MAX_BYTES
+
+SUFFIXES = tuple(".png .jpg .jpeg .jpe .jfif .webp .heic .heif .hif .avif .gif .bmp .tif .tiff".split())  # noqa: SIM905
+"""What is meant as a picture in a folder or archive; whether it is one, its content says."""
+
+MAX_MEMBERS = 10_000
+MAX_ARCHIVE_BYTES = 2_000_000_000
+"""What one archive may unpack to in all, counted as it is read: a bomb stops here, 400 holiday pictures do not."""
+
+_MAX_RATIO = 200  # pictures are compressed already; only bombs and blank bitmaps shrink further than this
+_CHUNK = 1 << 20
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+"""What zipfile raises on damaged, encrypted or oddly compressed members."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One picture to come. `get` gives its path or bytes, or raises ImageError."""
+
+    name: str
+    get: Callable[[], Path | bytes]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something that is not meant as a picture, or holds none."""
+
+    name: str
+    reason: str
+
+
+def gather(paths: Iterable[Path], open_files: ExitStack) -> Iterator[Source | Skipped]:
+    """Every picture in `paths`, folders and archives in name order; raises RequestError for an archive that is none.
+
+    Archives stay open, for the sources to read from, until `open_files` is closed.
+    """
+    taken: set[str] = set()
+    for path in paths:
+        if path.is_dir():
+            found = _folder(path)
+        elif path.suffix.lower() == ".zip":
+            found = _archive(path, open_files)
+        else:
+            found = iter([_file(path, path.name)])
+        for each in found:
+            yield Source(_unique(each.name, taken), each.get) if isinstance(each, Source) else each
+
+
+def _file(path: Path, name: str) -> Source:
+    return Source(name, lambda: path)
+
+
+def _folder(root: Path) -> Iterator[Source | Skipped]:
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(each for each in folders if not each.startswith((".", "__MACOSX")))
+        for file in sorted(files):
+            path = Path(folder, file)
+            name = path.relative_to(root).as_posix()
+            if file.startswith("."):
+                continue
+            if _means_picture(file):
+                yield _file(path, name)
+            else:
+                yield Skipped(name, _not_meant(file))
+
+
+def _archive(path: Path, open_files: ExitStack) -> Iterator[Source | Skipped]:
+    try:
+        archive = open_files.enter_context(zipfile.ZipFile(path))
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        raise RequestError(f"{path.name[:80]} is not a ZIP archive that can be read.") from None
+    budget = [MAX_ARCHIVE_BYTES]
+    members = sorted((each for each in archive.infolist() if not each.is_dir()), key=lambda each: each.filename)
+    for member in members[:MAX_MEMBERS]:
+        inside = PurePosixPath(member.filename.replace("\\", "/"))
+        if any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in inside.parts):
+            continue
+        name = f"{path.name}/{inside.as_posix().lstrip('/')}"
+        if _means_picture(inside.name):
+            yield Source(name, _reader(archive, member, budget))
+        else:
+            yield Skipped(name, _not_meant(inside.name))
+    if len(members) > MAX_MEMBERS:
+        yield Skipped(path.name, f"It holds {len(members)} files; those after the first {MAX_MEMBERS} are left out.")
+
+
+def _reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: list[int]) -> Callable[[], bytes]:
+    def get() -> bytes:
+        if fault := _fault(member):
+            raise ImageError(fault)
+        chunks: list[bytes] = []
+        try:
+            with archive.open(member) as file:
+                while chunk := file.read(_CHUNK):
+                    chunks.append(chunk)
+                    budget[0] -= len(chunk)
+                    if budget[0] < 0:
+                        raise ImageError("The archive unpacks to more than is read here. Split it and try again.")
+                    if sum(map(len, chunks)) > MAX_BYTES:
+                        raise ImageError(f"The picture in the archive is larger than {MAX_BYTES // 10**6} MB.")
+        except _DAMAGED:
+            raise ImageError("This file in the archive is damaged. Pack it again.") from None
+        return b"".join(chunks)
+
+    return get
+
+
+def _fault(member: zipfile.ZipInfo) -> str | None:
+    """Why a member is left alone, if it is: what its entry in the archive says, before a byte of it is unpacked."""
+    parts = PurePosixPath(member.filename.replace("\\", "/")).parts
+    if ".." in parts or member.filename.startswith(("/", "\\")) or ":" in member.filename:
+        return "Its name in the archive leads out of the archive. Pack it again under a plain name."
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "It is a link in the archive, not a picture. Pack the picture itself."
+    if member.flag_bits & 1:
+        return "It is locked with a password. Unpack the archive and label the folder."
+    if member.file_size > _CHUNK and member.file_size > _MAX_RATIO * max(member.compress_size, 1):
+        return "It unpacks to far more than a picture does, like an archive bomb. Unpack it yourself if you trust it."
+    return None
+
+
+def _means_picture(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
+
+
+def _not_meant(name: str) -> str:
+    return "an archive inside" if name.lower().endswith((".zip", ".7z", ".rar", ".tar", ".gz")) else "not a picture"
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    unique, count = name, 1
+    while unique.casefold() in taken:  # one file system's "A.png" and "a.png" are another's one file
+        count += 1
+        stem, dot, suffix = name.rpartition(".")
+        unique = f"{stem} ({count}).{suffix}" if dot else f"{name} ({count})"
+    taken.add(unique.casefold())
+    return unique
