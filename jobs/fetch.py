@@ -32,20 +32,24 @@ REFUSED = "That address is not allowed or not known. Give the http or https addr
 _TOO_SLOW = "The picture did not arrive in time. Try again, or download it yourself and load the file."
 _NOT_REACHED = "The server did not send a picture. Check the address, or download the picture and load the file."
 
-_TRANSITION = tuple(ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
-"""NAT64, 6to4 and Teredo: IPv6 addresses that lead to an IPv4 address hidden inside them."""
-
-_NEVER = ipaddress.ip_network("192.0.0.0/24")  # protocol assignments; older Pythons call much of it global
+_NEVER = tuple(
+    ipaddress.ip_network(net)
+    for net in (
+        "192.0.0.0/24",  # protocol assignments, cloud metadata among them; older Pythons call much of it global
+        "fec0::/10",  # site-local, given up but not reassigned
+        "64:ff9b::/96",  # NAT64, and below 6to4 and Teredo: each leads to an IPv4 address hidden inside
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+    )
+)
 
 
 def is_public(address: Address) -> bool:
     """Whether `address` is one the whole internet may talk to: no private, shared, link-local or metadata address."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return is_public(address.ipv4_mapped)
-        if any(address in net for net in _TRANSITION):
-            return False
-    elif address in _NEVER:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return is_public(address.ipv4_mapped)
+    if any(address in net for net in _NEVER):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
@@ -152,19 +156,21 @@ class _Pinned(HTTPConnection):
         self.default_port = 443 if tls else 80  # leaves the port out of the Host header
         self._address = address
         self._tls = tls
+        self.wire: socket.socket | None = None  # kept: http.client forgets its own once the answer's head is read
 
     def connect(self) -> None:
         self.wire = self.sock = socket.create_connection((str(self._address), self.port), self.timeout)
         if self._tls:
             # The handshake comes after the socket is known, so that the deadline can end it.
-            self.wire = self.sock = self._tls.wrap_socket(
+            wire = self._tls.wrap_socket(
                 self.sock, server_hostname=self.host.strip("[]"), do_handshake_on_connect=False
             )
-            self.wire.do_handshake()
+            self.wire = self.sock = wire
+            wire.do_handshake()
 
     def cut(self) -> None:
         """Ends whatever another thread waits for on this connection."""
-        if wire := getattr(self, "wire", None):
+        if wire := self.wire:
             with suppress(OSError):  # it may have ended by itself
                 socket.socket.shutdown(wire, socket.SHUT_RDWR)  # SSLSocket's own would forget its state meanwhile
 
@@ -206,6 +212,7 @@ def _get(
                 if last:
                     raise
                 continue
+            connection.sock.settimeout(max(0.01, ends - time.monotonic()))
             connection.request("GET", path, headers=_HEADERS)
             with connection.getresponse() as response:
                 if response.status in (301, 302, 303, 307, 308):
