@@ -43,6 +43,7 @@ class Connection:
         self._backoff_s = backoff_s
         self._unreachable = _UNREACHABLE.format(address=" and GOOGLE_GEMINI_BASE_URL" if base_url else "")
         hooks: dict[str, list[Callable[..., Any]]] = {"request": [_limit_connecting], "response": [_limit_size]}
+        self._http = httpx2.AsyncClient(event_hooks=hooks)
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,  # whatever the environment says
@@ -50,7 +51,7 @@ class Connection:
                 base_url=base_url,
                 timeout=round(deadline_s * 1000),
                 headers={"Accept-Encoding": "identity"},  # so that _limit_size counts what is kept
-                httpx_async_client=httpx2.AsyncClient(event_hooks=hooks),
+                httpx_async_client=self._http,
             ),
         )
         self._loop = asyncio.new_event_loop()
@@ -95,8 +96,8 @@ class Connection:
             self._ended = True
 
         async def end() -> None:
-            await self._client.aio.aclose()
-            self._loop.stop()
+            await self._http.aclose()
+            self._loop.call_later(0.05, self._loop.stop)  # sockets close in the loop's next rounds
 
         asyncio.run_coroutine_threadsafe(end(), self._loop)
 

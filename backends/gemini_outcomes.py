@@ -236,16 +236,15 @@ def _which(ratings: tuple[SafetyRating, ...]) -> str:
 def _left_out(parts: list[dict[str, Any]]) -> Iterator[Note]:
     kinds = Counter(kind for part in parts for kind in part if kind in _PART_KINDS)
     for kind, count in kinds.items():
-        times = f"{count} times " if count > 1 else ""
-        yield Note(NoteKind.SKIPPED, f"The answer holds {times}{_PART_KINDS[kind]}, which is not shown here.")
+        yield Note(NoteKind.SKIPPED, f"Not shown: {count} {_PART_KINDS[kind][count > 1]} in the answer.")
 
 
 _PART_KINDS = {
-    "inlineData": "a picture or other file",
-    "fileData": "a link to a file",
-    "executableCode": "code the model wrote",
-    "codeExecutionResult": "the output of code the model ran",
-    "functionCall": "a call of a function",
+    "inlineData": ("picture or other file", "pictures or other files"),
+    "fileData": ("link to a file", "links to files"),
+    "executableCode": ("piece of code", "pieces of code"),
+    "codeExecutionResult": ("output of code", "outputs of code"),
+    "functionCall": ("call of a function", "calls of functions"),
 }
 
 
