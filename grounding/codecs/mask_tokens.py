@@ -142,14 +142,13 @@ class MaskCodec:
             x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
             windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (1, 2))[:, ::stride, ::stride]
             x = windows.transpose(0, 1, 2, 4, 5, 3).reshape(*windows.shape[:3], len(layer.weight))
-        result: np.ndarray = x @ layer.weight + layer.bias
-        return result
+        return _project(x, layer.weight) + layer.bias
 
     def _double(self, x: np.ndarray, key: str) -> np.ndarray:
         """A transposed 4x4 convolution of stride 2 with its outermost ring cut off, as PyTorch's padding=1 does."""
         layer = self._layers[key]
         n, height, width, _ = x.shape
-        spread = (x @ layer.weight).reshape(n, height, width, 4, 4, len(layer.bias))
+        spread = _project(x, layer.weight).reshape(n, height, width, 4, 4, len(layer.bias))
         out = np.zeros((n, height + 1, 2, width + 1, 2, len(layer.bias)), dtype=np.float32)
         for down in (0, 1):  # each pixel covers 4x4 of the output, which is 2x2 of its 2x2 cells
             for right in (0, 1):
@@ -158,6 +157,12 @@ class MaskCodec:
         doubled = out.reshape(n, 2 * height + 2, 2 * width + 2, len(layer.bias))[:, 1:-1, 1:-1]
         result: np.ndarray = doubled + layer.bias
         return result
+
+
+def _project(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """x @ weight as one product: over stacked rows NumPy would do many small ones, at half the speed."""
+    result: np.ndarray = (x.reshape(-1, len(weight)) @ weight).reshape(*x.shape[:-1], weight.shape[1])
+    return result
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
