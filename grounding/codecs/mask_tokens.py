@@ -142,7 +142,8 @@ class MaskCodec:
             x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
             windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), (1, 2))[:, ::stride, ::stride]
             x = windows.transpose(0, 1, 2, 4, 5, 3).reshape(*windows.shape[:3], len(layer.weight))
-        return _project(x, layer.weight) + layer.bias
+        result: np.ndarray = _project(x, layer.weight) + layer.bias
+        return result
 
     def _double(self, x: np.ndarray, key: str) -> np.ndarray:
         """A transposed 4x4 convolution of stride 2 with its outermost ring cut off, as PyTorch's padding=1 does."""
