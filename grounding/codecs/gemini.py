@@ -1,0 +1,241 @@
+"""Gemini's grammar: what is asked becomes a prompt, what is answered becomes boxes, points and soft masks.
+
+The guide's answer is [{"box_2d": [ymin, xmin, ymax, xmax], "label": …, "mask": …}, …], in thousandths of the picture.
+Models answer with much else; whatever object can be read is kept, and each thing mended or left out is a Note.
+Knows no client, no picture, and not whether the service blocked anything.
+
+What is decided here, since no guide does:
+- A box or point whose numbers are all at most 1 and not all whole is in fractions of the picture, not in thousandths.
+- Corners are put in order; a box that reaches outside is clamped, one outside altogether, or with no area, is left out.
+- The same entry again (label, box, point and mask alike) is one object: models that loop repeat themselves for pages.
+- A missing label stays "". An outline's pairs are [x, y] unless [y, x] fits its box better.
+- A mask without a box is laid over the whole picture; an outline is its own box.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from grounding.codecs.gemini_boxes import Unplaced, box_1000, clamped, point_in_picture
+from grounding.codecs.gemini_items import Item, Listing, listing
+from grounding.codecs.gemini_json import Cut, Node, Value, number, whole
+from grounding.codecs.gemini_masks import Unreadable, YxyxBox, loose_masks, mask_tokens, soft_mask
+from grounding.codecs.gemini_notes import Ledger, named
+from grounding.codecs.gemini_prompt import prompt
+from grounding.types import FULL_FRAME, THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
+
+__all__ = ["MaskDecoder", "decode", "prompt"]
+
+MaskDecoder = Callable[[np.ndarray], np.ndarray]
+"""int[n, 16] codes in 0..127 -> float32[n, h, w] in [0, 1]."""
+
+MAX_MASK_PIXELS = 64 * 2**20  # of one answer, 256 MiB as float32: a thousand of Gemini's own masks
+_LABEL_LIMIT = 1000  # characters; Gemini explains itself in labels of 200, a longer one is a loop
+_NOTHING = frozenset({"null", "none", "nothing", "n/a"})
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def decode(text: str, *, mask_decoder: MaskDecoder | None = None) -> Decoded:
+    """Every object that Gemini's answer `text` names, and a Note for each thing mended, left out or cut. Never raises.
+
+    mask_decoder: draws the masks that are 16 tokens; without it they stay `mask_tokens`.
+    """
+    found = listing(text)
+    if not found.items:
+        found.items = [Item(place, mask=mask) for place, mask in enumerate(loose_masks(text), 1)]
+        found.cut = found.cut or any(isinstance(item.mask, Cut) for item in found.items)
+    answer = _Answer()
+    for item in found.items:
+        answer.add(item)
+    ledger, detections = answer.ledger, answer.detections
+    if mask_decoder is not None:
+        detections = _draw_tokens(detections, mask_decoder)
+    if found.mends and detections:
+        ledger.add(NoteKind.REPAIRED, f"The answer was read although it is not JSON: {', '.join(sorted(found.mends))}.")
+    if found.cut:
+        ledger.add(NoteKind.CUT, _cut(found))
+    outcome = _outcome(text, found, bool(detections), ledger)
+    if outcome is Outcome.UNRECOGNISED and not found.items:
+        empty = not text.strip()
+        ledger.add(NoteKind.SKIPPED, "The answer was empty." if empty else "No objects could be read from the answer.")
+    numbered = tuple(replace(detection, id=place) for place, detection in enumerate(detections))
+    return Decoded(outcome, numbered, ledger.notes())
+
+
+def _outcome(text: str, found: Listing, any_left: bool, ledger: Ledger) -> Outcome:
+    if found.cut:
+        return Outcome.TRUNCATED
+    if any_left:
+        mended = ledger.has(NoteKind.SKIPPED, NoteKind.REPAIRED, NoteKind.CAPPED)
+        return Outcome.REPAIRED if mended else Outcome.FOUND
+    said = text.strip(" \t\r\n`.\"'").removeprefix("json").strip().lower()
+    if not found.items and (found.empty or said in _NOTHING):
+        return Outcome.NONE
+    return Outcome.UNRECOGNISED
+
+
+def _cut(found: Listing) -> str:
+    last = found.items[-1] if found.items else None
+    if last is None:
+        return "The answer ends before its first object is complete."
+    if not last.cut and not _is_cut(last.mask):
+        return "The answer ends before its list does; the objects before that are kept."
+    what = named(last.place, _text(last.label))
+    if not (last.box or last.point):
+        return f"The answer ends inside {what}, which is left out."
+    return f"The answer ends inside {what}" + ("; its mask is missing." if _is_cut(last.mask) else ".")
+
+
+def _is_cut(value: Value) -> bool:
+    return isinstance(value, Cut) or (isinstance(value, Node) and value.cut)
+
+
+class _Answer:
+    """Collects the detections of one answer, and what there is to say about them."""
+
+    def __init__(self) -> None:
+        self.detections: list[Detection] = []
+        self.ledger = Ledger()
+        self._seen: set[object] = set()
+        self._repeated: set[object] = set()
+        self._mask_pixels = 0
+
+    def add(self, item: Item) -> None:
+        """Keep what is sound of `item`; say what is not."""
+        if (item.cut or _is_cut(item.mask)) and not (item.box or item.point):
+            return  # the note on the cut says so; a box may have been on its way
+        label = _text(item.label)[:_LABEL_LIMIT]
+        yxyx, point, mends = _placed(item)
+        if yxyx is None and point is None and (item.flaw or item.mask is None):
+            self._skip(item, label)
+            return
+        if self._is_repeat(item, (label, yxyx, point, _fingerprint(item.mask))):
+            return
+        codes, mask = self._mask(item, label, yxyx)
+        box = clamped(yxyx) if yxyx else mask.frame if mask and isinstance(item.mask, Node) else None
+        if box is None and point is None and mask is None and codes is None:
+            return  # the mask was all there was, and there is a note on it
+        if yxyx is None and mask is not None:
+            mends.append(
+                f"a mask without a box {'gave the item its box' if box else 'was laid over the whole picture'}"
+            )
+        self.detections.append(Detection(label, box, point, self._score(item, label), mask, codes))
+        self._say(item, label, mends)
+
+    def _skip(self, item: Item, label: str) -> None:
+        nothing = "it has only a 3D box" if item.box_3d else "it has no box, point or mask"
+        self.ledger.skip(item.place, label, item.flaw or nothing)
+
+    def _is_repeat(self, item: Item, key: tuple[object, ...]) -> bool:
+        where = key[1:3]
+        if key in self._seen:
+            self._repeated.add(where)
+            self.ledger.skip(item.place, str(key[0]), "it repeats an earlier item")
+            return True
+        self._seen.add(key)
+        return item.cut and where in self._repeated  # the answer was cut while it repeated itself
+
+    def _mask(self, item: Item, label: str, yxyx: YxyxBox | None) -> tuple[tuple[int, ...] | None, SoftMask | None]:
+        if item.mask is None or _is_cut(item.mask):
+            return None, None
+        if self._mask_pixels >= MAX_MASK_PIXELS:
+            self.ledger.cap(item.place, label, "the mask was left out, as the answer's masks are too large together")
+            return None, None
+        try:
+            if codes := mask_tokens(item.mask):
+                return codes, None
+            mask = soft_mask(item.mask, yxyx)
+        except Unreadable as flaw:
+            self.ledger.mend(item.place, label, f"the mask was left out, as it {flaw}")
+            return None, None
+        self._mask_pixels += mask.probs.size
+        if float(mask.probs.max()) * 255 <= THRESHOLD:
+            self.ledger.remark(item.place, label, f"no point of the mask is above the threshold of {THRESHOLD}")
+        return None, mask
+
+    def _score(self, item: Item, label: str) -> float | None:
+        value = item.score
+        if value is None or isinstance(value, Cut):
+            return None
+        percent = isinstance(value, str) and value.strip().endswith("%")
+        score = number(value.strip().rstrip("% ")) if isinstance(value, str) else value
+        if isinstance(score, (int, float)) and not isinstance(score, bool) and 0 <= score <= (100 if percent else 1):
+            return float(score) / (100 if percent else 1)
+        self.ledger.mend(item.place, label, "the score was left out, as it is no number from 0 to 1")
+        return None
+
+    def _say(self, item: Item, label: str, mends: list[str]) -> None:
+        if item.label is not None and not isinstance(item.label, str):
+            mends.append("the label was no text")
+        if isinstance(item.label, str) and len(item.label) > _LABEL_LIMIT:
+            mends.append(f"the label was cut to {_LABEL_LIMIT:,} characters")
+        for what in mends:
+            self.ledger.mend(item.place, label, what)
+        if not label and not item.cut:
+            self.ledger.remark(item.place, label, "no label was given")
+        if item.box_3d:
+            self.ledger.remark(item.place, label, "its 3D box is not shown")
+
+
+def _placed(item: Item) -> tuple[YxyxBox | None, Point | None, list[str]]:
+    """Where `item` is, in thousandths and not yet clamped, and what was mended; `item.flaw` says what could not be."""
+    yxyx: YxyxBox | None = None
+    point: Point | None = None
+    mends = sorted(item.mends)
+    try:
+        if item.box is not None:
+            yxyx, more = box_1000(item.box)
+            mends += more
+    except Unplaced as flaw:
+        item.flaw = item.flaw or str(flaw)
+    try:
+        if item.point is not None:
+            point, more = point_in_picture(item.point)
+            mends += [what for what in more if what not in mends]
+    except Unplaced as flaw:
+        item.flaw = item.flaw or str(flaw)
+    if item.flaw and (yxyx or point):
+        mends.append(item.flaw)
+    return yxyx, point, mends
+
+
+def _text(label: Value) -> str:
+    """A label as text any file can hold; "" for none."""
+    if label is None or isinstance(label, Node):
+        return ""
+    return _INVISIBLE.sub("", whole(str(label))).strip()
+
+
+def _fingerprint(mask: Value) -> object:
+    """Something equal for equal masks."""
+    if not isinstance(mask, Node):
+        return mask
+    flat: list[object] = []
+    todo: list[Value] = [mask]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Node):
+            flat.append(len(value.entries))
+            todo.extend(child for _, child in reversed(value.entries))
+        else:
+            flat.append(value)
+    return tuple(flat)
+
+
+def _draw_tokens(detections: list[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
+    """The detections with every mask that is tokens drawn, all in one call."""
+    codes = [detection.mask_tokens for detection in detections if detection.mask_tokens is not None]
+    if not codes:
+        return detections
+    drawn = iter(mask_decoder(np.array(codes, dtype=np.int64)))
+
+    def with_mask(detection: Detection) -> Detection:
+        if detection.mask_tokens is None:
+            return detection
+        return replace(detection, mask=SoftMask(np.asarray(next(drawn), np.float32), detection.box or FULL_FRAME))
+
+    return [with_mask(detection) for detection in detections]

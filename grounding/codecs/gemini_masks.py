@@ -1,0 +1,223 @@
+"""Turns what stands under "mask" into a SoftMask: a PNG in base64, an outline, or 16 tokens for a decoder to draw.
+
+A PNG covers its box and keeps its own size; an outline covers the picture in thousandths and is drawn here, small.
+Knows nothing of labels, nor of the decoder that draws tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import struct
+import zlib
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from grounding.codecs.gemini_json import Cut, Node, Value
+from grounding.codecs.gemini_lists import named_point, numbers
+from grounding.types import FULL_FRAME, Box, SoftMask
+
+SEG_LENGTH = 16  # one mask is a 4x4 grid of codes, as in PaliGemma
+SEG_CODES = 128
+MAX_PNG_PIXELS = 4 * 2**20  # Gemini's own are 256x256; a header that claims more is broken or hostile
+LONGEST_SIDE = 256  # of an outline once drawn, the size of Gemini's own masks
+_CELLS_PER_UNIT = 2  # an outline has whole thousandths: more than two cells for each shows nothing new
+_FAR = 1e6  # thousandths of the picture; no outline means that
+_OVERSAMPLING = 4  # edges get 16 levels of grey
+
+_DATA_URI = re.compile(r"data:[\w/+.;=-]*+,")
+_PNG_START = "iVBORw0KGgo"  # the eight bytes every PNG starts with, in base64
+_PNG_END = b"IEND\xaeB`\x82"
+_SEG = re.compile(r"<seg_?(\d{1,6})>")
+_SEG_RUN = re.compile(r"(?:<start_of_mask>)?\s*+(?:<seg_?\d{1,6}>\s*+)++")
+_LOOSE = re.compile(rf"(?:data:image/[\w+.-]++;base64,|{_PNG_START})[A-Za-z0-9+/=_\-]*+|{_SEG_RUN.pattern}")
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\f\v\\")
+
+YxyxBox = tuple[float, float, float, float]
+
+
+class Unreadable(ValueError):
+    """Why a mask could not be read, as the end of a sentence that begins with "its mask"."""
+
+
+def loose_masks(text: str) -> list[str]:
+    """Masks that stand in `text` on their own, with no JSON about them: PNGs and runs of tokens, as they are."""
+    found: list[str] = []
+    end = len(text.rstrip())
+    for match in _LOOSE.finditer(text):
+        found.append(match[0] if match.end() < end or _is_whole(match[0]) else Cut(match[0]))
+    return found
+
+
+def _is_whole(mask: str) -> bool:
+    if _SEG_RUN.fullmatch(mask):
+        return len(_SEG.findall(mask)) == SEG_LENGTH
+    try:
+        return _bytes(mask).endswith(_PNG_END)
+    except Unreadable:
+        return False
+
+
+def mask_tokens(value: Value) -> tuple[int, ...] | None:
+    """The 16 codes of "<start_of_mask><seg_N>…"; None where `value` is no such text. Raises Unreadable."""
+    text = value if isinstance(value, str) else next(iter(_texts(value)), "")
+    if "<seg" not in text and "<start_of_mask>" not in text:
+        return None
+    codes = [int(code) for code in _SEG.findall(text)]
+    if len(codes) != SEG_LENGTH:
+        raise Unreadable(f"has {len(codes)} tokens instead of {SEG_LENGTH}")
+    if max(codes) >= SEG_CODES:
+        raise Unreadable(f"has a token {max(codes)}; the last there is is {SEG_CODES - 1}")
+    return tuple(codes)
+
+
+def soft_mask(value: Value, yxyx_1000: YxyxBox | None, max_pixels: int = MAX_PNG_PIXELS) -> SoftMask:
+    """The mask that `value` holds, inside the picture. `yxyx_1000`: its box as said, sorted but not clamped.
+
+    Raises Unreadable. A PNG without a box is laid over the whole picture; an outline needs no box.
+    """
+    for text in [value] if isinstance(value, str) else _texts(value):
+        return _inside(_png(text, max_pixels), yxyx_1000)
+    outlines = _outlines(value)
+    if not outlines:
+        raise Unreadable("is neither a PNG, nor tokens, nor an outline")
+    return _draw(outlines, yxyx_1000)
+
+
+def _texts(value: Value) -> list[str]:
+    """Strings of {"data": "…", "encoding": "base64"} that could be a mask, the likeliest first."""
+    if not isinstance(value, Node):
+        return []
+    texts = [child for _, child in value.entries if isinstance(child, str)]
+    return [text for text in texts if _DATA_URI.match(text) or text.startswith(_PNG_START) or "<seg" in text]
+
+
+def _png(text: str, max_pixels: int) -> np.ndarray:
+    """float32[h, w] in [0, 1] of a base64 PNG: white is 1. Transparency, where it varies, is the mask itself."""
+    data = _bytes(text)
+    if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) < 24:
+        raise Unreadable("is no PNG")
+    width, height = struct.unpack(">II", data[16:24])
+    if width * height > max_pixels:
+        raise Unreadable(f"claims {width}x{height} pixels, more than is kept")
+    try:
+        with Image.open(BytesIO(data), formats=["PNG"]) as image:
+            image.load()
+            return _probabilities(image)
+    except _BROKEN as error:
+        raise Unreadable("is a broken PNG") from error
+
+
+def _bytes(text: str) -> bytes:
+    """What base64 says, standard or URL-safe, with or without header, padding and line breaks."""
+    header = _DATA_URI.match(text)
+    digits = text[header.end() if header else 0 :].translate(_TO_STANDARD).rstrip("=")
+    if not digits.isascii():
+        raise Unreadable("is no base64")
+    if len(digits) % 4 == 1:
+        digits = digits[:-1]  # no byte ends there
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Unreadable("is no base64") from error
+
+
+def _probabilities(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16 bits
+        return np.clip(np.asarray(image).astype(np.float32) / 65535, 0, 1)
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA")
+    if image.mode in ("LA", "RGBA"):
+        alpha = np.asarray(image.getchannel("A"))
+        if alpha.min() != alpha.max():
+            return alpha.astype(np.float32) / 255
+        image = image.convert("RGB")
+    if image.mode == "1":
+        image = image.convert("L")
+    values = np.asarray(image)
+    values = values.max(axis=2) if values.ndim == 3 else values  # whatever its colour, it is the mask
+    return values.astype(np.float32) / 255
+
+
+def _inside(probs: np.ndarray, box: YxyxBox | None) -> SoftMask:
+    """`probs` over `box`; where that reaches outside the picture, the whole cells inside it."""
+    if box is None:
+        return SoftMask(probs, FULL_FRAME)
+    rows, top, bottom = _span(probs.shape[0], box[0], box[2])
+    columns, left, right = _span(probs.shape[1], box[1], box[3])
+    return SoftMask(np.ascontiguousarray(probs[rows, columns]), Box(left, top, right, bottom))
+
+
+def _span(cells: int, start: float, stop: float) -> tuple[slice, float, float]:
+    """Which cells of an axis from `start` to `stop` thousandths lie in the picture, and from where to where."""
+    if start >= 0 and stop <= 1000:
+        return slice(0, cells), start / 1000, stop / 1000
+    edges = np.linspace(start, stop, cells + 1)
+    kept = np.flatnonzero((edges >= 0) & (edges <= 1000))
+    if len(kept) < 2:
+        raise Unreadable("lies outside the picture")
+    first, last = int(kept[0]), int(kept[-1])
+    return slice(first, last), float(edges[first] / 1000), float(edges[last] / 1000)
+
+
+def _outlines(value: Value) -> list[np.ndarray]:
+    """float64[n, 2] for each outline in `value`: pairs, a flat list, several of either, or any of them under a key."""
+    found: list[np.ndarray] = []
+    todo: list[Value] = [value]
+    while todo:
+        node = todo.pop()
+        if not isinstance(node, Node):
+            continue
+        children = [child for _, child in node.entries]
+        if all(isinstance(child, Node) for child in children):
+            pairs = [pair for child in children if isinstance(child, Node) and (pair := _pair(child)) is not None]
+            if pairs and len(pairs) == len(children):
+                found.append(np.array(pairs, dtype=float))
+                continue
+        elif flat := numbers(node):
+            if len(flat) % 2 == 0:
+                found.append(np.array(flat, dtype=float).reshape(-1, 2))
+            continue
+        todo.extend(reversed(children))
+    return [outline for outline in found if len(outline) >= 3 and (np.abs(outline) < _FAR).all()]  # false for NaN
+
+
+def _pair(node: Node) -> list[float] | None:
+    if len(node.entries) != 2:
+        return None
+    if node.kind == "{":
+        yx = named_point(node)
+        return yx[::-1] if yx else None
+    return numbers(node)
+
+
+def _draw(outlines: list[np.ndarray], box: YxyxBox | None) -> SoftMask:
+    """Fill the outlines, all of them together, on a small canvas over their own extent."""
+    points = np.concatenate(outlines)
+    scale = 1000.0 if points.max() <= 1 and (points % 1 != 0).any() else 1.0
+    flipped = box is not None and _misfit(points[:, ::-1] * scale, box) < _misfit(points * scale, box)
+    outlines = [(outline[:, ::-1] if flipped else outline) * scale for outline in outlines]
+    points = np.concatenate(outlines)
+    (left, top), (right, bottom) = np.clip(points.min(axis=0), 0, 1000), np.clip(points.max(axis=0), 0, 1000)
+    if not (left < right and top < bottom):
+        raise Unreadable("is an outline without area in the picture")
+    cells = _CELLS_PER_UNIT * np.array([right - left, bottom - top])
+    width, height = np.maximum(1, np.ceil(cells * min(1.0, LONGEST_SIDE / cells.max()))).astype(int) * _OVERSAMPLING
+    canvas = Image.new("L", (int(width), int(height)))
+    drawing = ImageDraw.Draw(canvas)
+    per_unit = np.array([width / (right - left), height / (bottom - top)])
+    for outline in outlines:
+        pixels = np.clip((outline - (left, top)) * per_unit - 0.5, -(2.0**20), 2.0**20)  # a pixel's middle is its place
+        drawing.polygon([tuple(pixel) for pixel in pixels.tolist()], fill=255)
+    probs = np.asarray(canvas.reduce(_OVERSAMPLING)).astype(np.float32) / 255
+    return SoftMask(probs, Box(left / 1000, top / 1000, right / 1000, bottom / 1000))
+
+
+def _misfit(xy_1000: np.ndarray, box: YxyxBox) -> float:
+    """How far the points' extent is from `box`: guides and models disagree whether outlines are [x, y] or [y, x]."""
+    extent = np.concatenate([xy_1000.min(axis=0), xy_1000.max(axis=0)])
+    return float(np.abs(extent - np.array([box[1], box[0], box[3], box[2]])).sum())
