@@ -8,6 +8,7 @@ TIFF, PSD, EPS and the other forty formats Pillow knows stay closed: their reade
 
 from __future__ import annotations
 
+import codecs
 import functools
 import hashlib
 import struct
@@ -104,6 +105,10 @@ def load(source: bytes | Path | BytesIO | Image.Image, *, name: str = "") -> Pic
     if kind == "HEIF":
         _open_heif()
     try:
+        if kind == "PNG":  # reading one passes over wrong checksums and shows whatever comes out
+            with Image.open(BytesIO(data), formats=[kind]) as opened:
+                _check_pixels(opened)
+                opened.verify()
         with Image.open(BytesIO(data), formats=[kind]) as opened:
             return _convert(opened, name, kind)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -214,9 +219,17 @@ def _advice(data: bytes) -> str:
         return f"This picture format is not read here. Save the picture as {READABLE} and load that."
     if data[4:8] == b"ftyp" or data.startswith((b"\x1aE\xdf\xa3", b"RIFF")):
         return "This is a video or sound, not a picture. Save one frame as PNG or JPEG and load that."
-    if b"\0" not in head and all(byte >= 32 or byte in b"\t\n\r\f" for byte in head):
+    if _is_text(data[:1024]):
         return f"This is a text, not a picture. Load a picture saved as {READABLE}."
     return f"This is not a readable picture. Load one saved as {READABLE}."
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(data)  # incremental: the last letter may be cut
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and all(character >= " " or character.isspace() for character in text)
 
 
 @functools.cache
@@ -239,11 +252,7 @@ def _load_image(image: Image.Image, name: str) -> Picture:
 
 
 def _convert(opened: Image.Image, name: str, kind: str) -> Picture:
-    width, height = opened.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{width}×{height} pixels")
-    if not width or not height:
-        raise ImageError("The picture has no pixels. Save or download it again.")
+    _check_pixels(opened)
     notes: list[str] = []
     orientation = _orientation(opened, notes)
     if kind in _ANIMATED and getattr(opened, "is_animated", False):  # before load: n_frames would walk every frame
@@ -252,10 +261,18 @@ def _convert(opened: Image.Image, name: str, kind: str) -> Picture:
     opened.load()
     image = _to_rgb(opened, notes)
     image.info.clear()
-    if turn := _TURNS.get(orientation):
-        image = image.transpose(turn)
+    if orientation in _TURNS:
+        image = image.transpose(_TURNS[orientation])
         notes.append("The picture was turned upright as its camera noted; coordinates are those of the upright one.")
     return Picture(image, name, kind, tuple(Note(NoteKind.PICTURE, note) for note in notes))
+
+
+def _check_pixels(opened: Image.Image) -> None:
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise _too_large(f"{width}×{height} pixels")
+    if not width or not height:
+        raise ImageError("The picture has no pixels. Save or download it again.")
 
 
 def _orientation(opened: Image.Image, notes: list[str]) -> int:
