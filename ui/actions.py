@@ -5,7 +5,6 @@ Drawing (`draw`, `full_picture`, `json_text`) is never given a backend, so movin
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +16,9 @@ from PIL import Image
 from backends import Pool
 from grounding import geometry, images, overlays
 from grounding.errors import RequestError
-from grounding.exports import result_to_json
+from grounding.exports.results import result_to_json, to_bytes
 from grounding.images import Picture
-from grounding.types import Detection, Request, Result, SoftMask, Task, View
+from grounding.types import Detection, Request, Result, SoftMask, View
 from ui.form import Form
 from ui.state import SHOWN_SIDE, Answer, Kept, Session, Shelf
 
@@ -104,7 +103,7 @@ def json_text(session: Session, view: View) -> bytes:
     if session.picture is None or session.answer is None:
         raise RequestError("There is no answer to download yet. Ask the model first.")
     found = result_to_json(session.answer.result, session.picture.size_wh, view.threshold)
-    return json.dumps({"picture": session.picture.name, **found}, ensure_ascii=False, indent=2).encode()
+    return to_bytes({"picture": session.picture.name, **found})
 
 
 def _row(detection: Detection, colour: str, picture: Kept, shown_wh: tuple[int, int], threshold: int) -> Row:

@@ -32,11 +32,11 @@ process_recording, proxy, openapi, vibe-*, direct /run of queued events, file= o
 
 _HEADERS = {
     b"content-security-policy": (
-        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
-        "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; "
-        "connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-        "frame-ancestors 'self' https://huggingface.co https://*.hf.space"
-    ).encode(),  # Gradio's page needs inline scripts and Function(); model text still has no way out or in
+        b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
+        b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; "
+        b"connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        b"frame-ancestors 'self' https://huggingface.co https://*.hf.space"
+    ),  # Gradio's page needs inline scripts and Function(); model text still has no way out or in
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"no-referrer",
     b"permissions-policy": b"camera=(self), microphone=(), geolocation=()",

@@ -12,7 +12,6 @@ from io import BytesIO
 
 from PIL import Image
 
-from backends import Spec
 from grounding.backend import Capabilities
 from grounding.types import Note, NoteKind, Outcome, SafetyReport, Task, Usage
 from ui.actions import Row
@@ -73,7 +72,11 @@ def current_picture(kept: Kept | None, problem: Problem | None = None) -> str:
     )
 
 
-def who_answers(spec: Spec, model: str, capabilities: Capabilities) -> str:
+def hint(words: str) -> str:
+    return f'<p class="pp-hint">{safe(words)}</p>'
+
+
+def who_answers(model: str, capabilities: Capabilities) -> str:
     """Which model answers and who gets to see the picture."""
     here = capabilities.sends_to.startswith("nobody")
     where = "The picture stays on this machine." if here else f"The picture is sent to {safe(capabilities.sends_to)}."
@@ -95,7 +98,7 @@ def busy(doing: str, seconds: int) -> str:
 
 
 def ready(kept: Kept | None) -> str:
-    words = "Ready. Say what you want to know on the left." if kept else "Give a picture to begin."
+    words = "Ready. Name what to find, or ask." if kept else "Give a picture to begin."
     return f'<div class="pp-status" data-tone="quiet"><strong>{words}</strong></div>'
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from grounding.errors import ImageError, RequestError
+from grounding.errors import RequestError
+from grounding.types import Task
 from jobs import fetch
 from ui import actions, examples, markup
 from ui.desk import Desk
@@ -43,10 +44,10 @@ class PicturePanel:
     compose: gr.Button
 
 
-def build() -> PicturePanel:
+def build(first: Session) -> PicturePanel:
     drop = PictureInput(
         sources=["upload", "clipboard", "webcam"],
-        height=148,
+        height=132,
         label="Picture",
         show_label=False,
         buttons=[],
@@ -54,7 +55,7 @@ def build() -> PicturePanel:
         placeholder="Drop a picture here\nor click to choose one",
         webcam_options=gr.WebcamOptions(mirror=False),
     )
-    current = gr.HTML(markup.current_picture(None), elem_id="pp-current")
+    current = gr.HTML(markup.current_picture(first.picture), elem_id="pp-current")
     with gr.Row(elem_classes="pp-inline"):
         url = gr.Textbox(
             placeholder="… or paste a picture's address",
@@ -69,7 +70,7 @@ def build() -> PicturePanel:
         gr.HTML("<h3>Examples</h3>")
         compose = gr.Button("New scene", size="sm", min_width=96, scale=0)
     gallery = gr.Gallery(
-        value=[(str(example.thumbnail), example.title) for example in examples.EXAMPLES],
+        value=[(examples.thumbnail(example), example.title) for example in examples.shown()],
         columns=4,
         rows=2,
         height="auto",
@@ -84,55 +85,67 @@ def build() -> PicturePanel:
     return PicturePanel(drop, current, url, get, gallery, compose)
 
 
-def wire(panel: PicturePanel, prompts: list[gr.Textbox], session: gr.State, result: ResultView, desk: Desk) -> None:
-    """Every way in ends alike: a new session with the picture on the stage, or the reason why not beside the picture."""
-    shared = [session, panel.current, *result.cleared]
+def wire(
+    panel: PicturePanel, prompts: dict[Task, gr.Textbox], session: gr.State, result: ResultView, desk: Desk
+) -> None:
+    """Every way in ends alike: a new session with the picture on the stage, or why not, beside the old picture."""
+    given = [session, panel.current, *result.cleared]
+    asked = list(prompts.values())
 
-    def given(before: Session, make: Callable[[], Session]) -> list[Any]:
+    def show(before: Session, make: Callable[[], Session]) -> list[Any]:
         got = attempt(make)
         if isinstance(got, Problem):
             return [gr.skip(), markup.current_picture(before.picture, got), *(gr.skip() for _ in result.cleared)]
         return [got, markup.current_picture(got.picture), *result.show_picture(got)]
 
     def upload(file: tuple[str, str] | None, before: Session) -> list[Any]:
-        if file is None:
-            return [gr.skip()] * (len(shared) + 1)
-        path, name = file
-        return [None, *given(before, lambda: actions.give_upload(Path(path), name, desk.shelf))]
+        if file is None:  # the drop area was cleared, by us
+            return [gr.skip() for _ in (panel.drop, *given)]
+        return [None, *show(before, lambda: take_in(file, desk))]
 
     def from_url(url: object, before: Session) -> list[Any]:
-        def make() -> Session:
-            if not isinstance(url, str) or not url.strip():
-                raise RequestError("Paste the address of a picture first; it begins with https://.")
-            return actions.give(fetch.fetch_picture(url.strip()), desk.shelf)
-
-        return given(before, make)
+        return show(before, lambda: actions.give(fetch.fetch_picture(_address(url)), desk.shelf))
 
     def example(before: Session, chosen: gr.SelectData) -> list[Any]:
-        def make() -> examples.Example:
-            if not isinstance(chosen.index, int) or not 0 <= chosen.index < len(examples.EXAMPLES):
-                raise ImageError("There is no such example. Choose one of those shown.")
-            return examples.EXAMPLES[chosen.index]
-
-        return scene(before, attempt(make))
+        return show_scene(before, lambda: _chosen(chosen.index))
 
     def compose(before: Session) -> list[Any]:
-        return scene(before, attempt(lambda: examples.compose(random.randrange(1_000_000))))  # noqa: S311
+        return show_scene(before, lambda: examples.compose(random.randrange(1_000_000)))
 
-    def scene(before: Session, made: examples.Example | Problem) -> list[Any]:
-        if isinstance(made, Problem):
-            return [*(gr.skip() for _ in prompts), *given(before, lambda: _fail(made))]
-        return [*made.prompts, *given(before, lambda: actions.give(made.picture(), desk.shelf))]
+    def show_scene(before: Session, make: Callable[[], examples.Example]) -> list[Any]:
+        words: list[Any] = [gr.skip() for _ in prompts]
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": 4}
-    panel.drop.input(upload, [panel.drop, session], [panel.drop, *shared], concurrency_id="picture", **quiet)
-    fetched = {**quiet, "show_progress": "minimal", "show_progress_on": [panel.current], "concurrency_limit": 2}
-    gr.on(
-        [panel.fetch.click, panel.url.submit], from_url, [panel.url, session], shared, concurrency_id="fetch", **fetched
-    )
-    panel.gallery.select(example, [session], [*prompts, *shared], concurrency_id="picture", **quiet)
-    panel.compose.click(compose, [session], [*prompts, *shared], concurrency_id="picture", **quiet)
+        def give() -> Session:
+            scene = make()
+            words[:] = [scene.prompts[task] for task in prompts]
+            return actions.give(scene.picture(), desk.shelf)
+
+        shown = show(before, give)
+        return [*words, *shown]
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    local = {**quiet, "concurrency_id": "picture", "concurrency_limit": 4}
+    remote = {**quiet, "concurrency_id": "fetch", "concurrency_limit": 2, "trigger_mode": "once"}
+    panel.drop.input(upload, [panel.drop, session], [panel.drop, *given], **local)
+    gr.on([panel.fetch.click, panel.url.submit], from_url, [panel.url, session], given, **remote)
+    panel.gallery.select(example, [session], [*asked, *given], **local)
+    panel.compose.click(compose, [session], [*asked, *given], **local)
 
 
-def _fail(problem: Problem) -> Session:
-    raise ImageError(problem.text)
+def take_in(file: tuple[str, str], desk: Desk) -> Session:
+    """A session with what lies in the drop area."""
+    path, name = file
+    return actions.give_upload(Path(path), name, desk.shelf)
+
+
+def _address(url: object) -> str:
+    if not isinstance(url, str) or not url.strip():
+        raise RequestError("Paste the address of a picture first; it begins with https://.")
+    return url.strip()
+
+
+def _chosen(index: object) -> examples.Example:
+    shown = examples.shown()
+    if not isinstance(index, int) or not 0 <= index < len(shown):
+        raise RequestError("There is no such example. Choose one of those shown.")
+    return shown[index]

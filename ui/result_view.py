@@ -82,9 +82,10 @@ class ResultView:
         }
 
 
-def build() -> ResultView:
-    status = gr.HTML(markup.ready(None), elem_id="pp-status")
+def build(first: Session) -> ResultView:
+    status = gr.HTML(markup.ready(first.picture), elem_id="pp-status")
     stage = Stage(
+        first.picture.shown_image() if first.picture else None,
         interactive=False,
         show_label=False,
         label="Result",
@@ -92,21 +93,17 @@ def build() -> ResultView:
         elem_id="pp-stage",
         alt_text="The picture with what was found drawn on it; the table below says the same in words",
     )
-    with gr.Row(elem_id="pp-tools"):
-        overlays = gr.CheckboxGroup(
-            [(name.replace("_", " ").capitalize(), name) for name in OVERLAYS],
-            value=[name for name in View().overlays if name in OVERLAYS],
-            label="Draw",
-            elem_id="pp-overlays",
-            elem_classes="pp-chips",
-            min_width=260,
-            scale=3,
+    overlays = gr.CheckboxGroup(
+        [(OVERLAYS[name].title, name) for name in sorted(OVERLAYS, key=_usefulness)],
+        value=[name for name in View().overlays if name in OVERLAYS],
+        label="Draw",
+        elem_id="pp-overlays",
+    )
+    with gr.Row(elem_id="pp-sliders"):
+        threshold = gr.Slider(
+            0, 255, View().threshold, step=1, label="Mask threshold", elem_id="pp-threshold", buttons=["reset"]
         )
-        with gr.Column(scale=2, min_width=240, elem_classes="pp-sliders"):
-            threshold = gr.Slider(
-                0, 255, View().threshold, step=1, label="Mask threshold", elem_id="pp-threshold", buttons=["reset"]
-            )
-            floor = gr.Slider(0, 1, 0, step=0.01, label="Score floor", elem_id="pp-floor", buttons=["reset"])
+        floor = gr.Slider(0, 1, 0, step=0.01, label="Score floor", elem_id="pp-floor", buttons=["reset"])
     table = gr.HTML("", elem_id="pp-found")
     report = gr.HTML("", elem_id="pp-report")
     with gr.Accordion("Raw answer", open=False, elem_classes="pp-fold"):
@@ -125,6 +122,12 @@ def build() -> ResultView:
         save_json = gr.Button("Download JSON", size="md", elem_id="pp-save-json", min_width=140)
     file = gr.DownloadButton("File", visible="hidden", elem_id="pp-file")
     return ResultView(status, stage, overlays, threshold, floor, table, report, raw, save_picture, save_json, file)
+
+
+def _usefulness(name: str) -> int:
+    """What people reach for first stands first; what is new stands last."""
+    common = ("mask", "box", "label", "polygon", "corners", "halo", "spotlight")
+    return common.index(name) if name in common else len(common)
 
 
 def wire(result: ResultView, session: gr.State, desk: Desk) -> None:

@@ -22,6 +22,9 @@ KEPT_S = 2 * 3600
 """Pictures older than this are deleted when the next one arrives."""
 
 
+_FOR_ALL = "welcome"
+
+
 @dataclass(frozen=True, eq=False)
 class Kept:
     """A picture laid aside on disk. `shown`: a JPEG of its upright pixels, at most SHOWN_SIDE."""
@@ -59,10 +62,10 @@ class Shelf:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, picture: Picture, original: Path | None = None) -> Kept:
-        """Lay `picture` aside: its original file where there is one, else its pixels."""
+    def keep(self, picture: Picture, original: Path | None = None, *, for_all: bool = False) -> Kept:
+        """Lay `picture` aside: its original file where there is one, else its pixels. `for_all`: it never expires."""
         self._tidy()
-        path = self._folder / uuid.uuid4().hex
+        path = self._folder / (f"{_FOR_ALL}-" * for_all + uuid.uuid4().hex)
         if original is None:
             path.write_bytes(images.encode(picture, max_bytes=images.MAX_BYTES)[0])
         else:
@@ -85,7 +88,7 @@ class Shelf:
     def _tidy(self) -> None:
         oldest = time.time() - KEPT_S
         for path in self._folder.iterdir():
-            if path.stat().st_mtime < oldest:
+            if not path.name.startswith(_FOR_ALL) and path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

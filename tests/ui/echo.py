@@ -1,0 +1,96 @@
+"""A backend for tests of the page: answers at once, says back what it was asked, counts, and can be slow or blocked on demand."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+from backends import Pool
+from grounding.backend import Backend, Capabilities
+from grounding.errors import BackendError, Stopped
+from grounding.settings import Settings
+from grounding.types import (
+    Box,
+    Detection,
+    Harm,
+    Note,
+    NoteKind,
+    Outcome,
+    Request,
+    Result,
+    SafetyRating,
+    SafetyReport,
+    SoftMask,
+    Stage,
+    Task,
+    Usage,
+)
+
+
+def round_mask(frame: Box, side: int = 64) -> SoftMask:
+    """Fully inside at the centre, fading to 0 at the frame's edges: every threshold gives another area."""
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    return SoftMask(np.clip(1.15 - np.hypot(x, y), 0, 1).astype(np.float32), frame)
+
+
+class Echo:
+    """Finds every label it is asked for, side by side. Some labels mean something else; see `predict`."""
+
+    model = "echo"
+    capabilities = Capabilities(harms=frozenset(Harm))
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.stopped = 0
+
+    def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        self.requests.append(request)
+        match request.labels[:1] or (request.text,):
+            case ("slow",):
+                if stop is not None and stop.wait(20):
+                    self.stopped += 1
+                    raise Stopped
+            case ("nothing",):
+                return Result(Outcome.NONE, usage=Usage(0.01), raw="[]")
+            case ("broken",):
+                raise BackendError("The service is busy. Try again in a minute.")
+            case ("bug",):
+                raise ZeroDivisionError("/secret/path AIzaSyCANARYcanary")
+            case ("blocked",):
+                rating = SafetyRating("HARM_CATEGORY_HARASSMENT", "HIGH", blocked=True)
+                report = SafetyReport(Stage.PROMPT, "SAFETY", "The prompt was taken for harassment.", (rating,))
+                return Result(Outcome.BLOCKED, "Withheld.", safety=report, usage=Usage(0.01))
+        if request.task in (Task.CAPTION, Task.ASK):
+            return Result(
+                Outcome.FOUND, f"You said: {request.text}", usage=Usage(0.02, 12, 256, None, 5), raw=request.text
+            )
+        return self._found(request)
+
+    def _found(self, request: Request) -> Result:
+        count = len(request.labels)
+        detections = []
+        for place, label in enumerate(request.labels):
+            box = Box(place / count + 0.02, 0.2, (place + 1) / count - 0.02, 0.8)
+            mask = round_mask(box) if request.task is Task.SEGMENT else None
+            detections.append(Detection(label, box, score=None if place else 0.9, mask=mask, id=place))
+        note = Note(NoteKind.SKIPPED, "One item had three numbers instead of four.")
+        return Result(Outcome.FOUND, "", tuple(detections), (note,), usage=Usage(0.02, 12, 256, None, 40), raw="[...]")
+
+    def close(self) -> None:
+        pass
+
+
+class EchoPool(Pool):
+    """Hands out one Echo for every name, and remembers which keys were asked with."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.echo = Echo()
+        self.keys: list[str] = []
+
+    def get(self, name: str, model: str, api_key: str = "") -> Backend:
+        self.keys.append(api_key)
+        backend: Any = self.echo
+        return backend

@@ -1,0 +1,123 @@
+"""The page put together: `create` builds it, `serve` opens it to visitors with Gradio's own doors shut."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from backends import SPECS, Pool
+from grounding.settings import Settings
+from ui import api, examples, markup, picture_panel, result_view, sidebar
+from ui.desk import Desk
+from ui.form import default_choice
+from ui.guard import Guard
+from ui.messages import Problem, attempt
+from ui.state import KEPT_S, Session, Shelf
+from ui.tabs import TABS
+from ui.theme import theme
+
+ASSETS = Path(__file__).parents[1] / "assets"
+
+log = logging.getLogger("pinpoint")
+
+
+def create(settings: Settings, pool: Pool) -> gr.Blocks:
+    """The whole page, not yet served."""
+    desk = Desk(settings, pool, Shelf(private_folder() / "pictures"))
+    with gr.Blocks(title="Pinpoint", analytics_enabled=False, delete_cache=(600, KEPT_S), fill_width=True) as page:
+        welcome = examples.shown()[0]
+        first = Session(desk.shelf.keep(welcome.picture(), for_all=True))
+        session = gr.State(first, time_to_live=KEPT_S)
+        gr.HTML(markup.header(), elem_id="pp-head")
+        with gr.Row(elem_id="pp-layout"):
+            with gr.Column(elem_id="pp-left"):
+                with gr.Column(elem_classes="pp-card"):
+                    pictures = picture_panel.build(first)
+                with gr.Column(elem_classes="pp-card"):
+                    with gr.Tabs(elem_id="pp-tabs"):
+                        tabs = [tab.build(welcome.prompts) for tab in TABS]
+                    who = gr.HTML(sidebar.who(*default_choice(settings), settings), elem_id="pp-who")
+                with gr.Column(elem_classes="pp-card"):
+                    side = sidebar.build(settings, who)
+            with gr.Column(elem_id="pp-result"):
+                result = result_view.build(first)
+        prompts = {tab.task: tab.prompt for tab in tabs}
+        picture_panel.wire(pictures, prompts, session, result, desk)
+        for module, tab in zip(TABS, tabs, strict=True):
+            module.wire(tab, tabs, session, pictures, side, result, desk)
+        sidebar.wire(side, settings)
+        result_view.wire(result, session, desk)
+        api.build(desk)
+
+        def leave(request: gr.Request) -> None:
+            desk.runs.stop(str(request.session_hash))
+
+        page.unload(leave)
+    page.queue(api_open=False, max_size=40, default_concurrency_limit=4)
+    return page
+
+
+def serve(page: gr.Blocks, settings: Settings, *, block: bool = True, port: int | None = None) -> str:
+    """Serve `page`; returns its address, at once where not `block`."""
+    local = settings.host in ("127.0.0.1", "localhost", "::1")
+    _, address, _ = page.launch(
+        server_name=settings.host,
+        server_port=port or settings.port,
+        share=False,
+        show_error=False,
+        quiet=True,
+        prevent_thread_lock=True,
+        run_history=False,
+        enable_monitoring=False,
+        max_file_size="20mb",
+        state_session_capacity=500,
+        footer_links=[],
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        theme=theme(),
+        css_paths=[ASSETS / "css" / "pinpoint.css"],
+        js=(ASSETS / "js" / "page.js").read_text(),
+        favicon_path=ASSETS / "favicon.svg",
+        app_kwargs={
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+            "middleware": [Middleware(Guard, local=local)],
+        },
+    )
+    if block:
+        page.block_thread()
+    return address
+
+
+def warm_up(settings: Settings, pool: Pool, say: Callable[[str], None]) -> None:
+    """Open the first choice in the background where it needs no key, so that the first answer does not wait for it."""
+    backend, model = default_choice(settings)
+    if SPECS[backend].needs_key:
+        return
+
+    def load() -> None:
+        opened = attempt(lambda: pool.get(backend, model))
+        say(opened.text if isinstance(opened, Problem) else f"{model} is loaded.")
+
+    threading.Thread(target=load, name="warm-up", daemon=True).start()
+
+
+def private_folder() -> Path:
+    """A new folder only we can read, deleted at the end; Gradio's own files go there too."""
+    folder = Path(tempfile.mkdtemp(prefix="pinpoint-"))  # 0700
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    cache = folder / "gradio"
+    cache.mkdir(mode=0o700)
+    os.environ["GRADIO_TEMP_DIR"] = str(cache)
+    return folder

@@ -1,0 +1,66 @@
+"""Drawn scenes to try the page with, and prompts that fit them. The bundled model knows this world."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from dataclasses import dataclass
+
+from PIL import Image
+
+import scenes
+from grounding import images
+from grounding.images import Picture
+from grounding.types import Task
+
+SEEDS = (32, 0, 12, 29, 4, 1, 14, 39)
+"""Chosen by eye: clear, varied, two to six things each."""
+
+SIDE_PX = 768
+THUMBNAIL_PX = 176
+
+
+@dataclass(frozen=True)
+class Example:
+    """A scene by its seed. `prompts`: one for each task, from what is really in it."""
+
+    seed: int
+    title: str
+    prompts: dict[Task, str]
+
+    def picture(self) -> Picture:
+        image = Image.fromarray(scenes.compose(self.seed, size_px=SIDE_PX).image)
+        return images.load(image, name=f"Scene {self.seed}")
+
+
+def compose(seed: int) -> Example:
+    """The example of any seed."""
+    found = scenes.compose(seed, size_px=THUMBNAIL_PX).objects
+    counts = Counter(thing.label for thing in found)
+    labels = [label for label, _ in counts.most_common()]
+    title = ", ".join(label if count == 1 else f"{count} × {label}" for label, count in counts.items())
+    return Example(seed, title, _prompts(labels, counts, {thing.label: thing.colour for thing in found}))
+
+
+def thumbnail(example: Example) -> Image.Image:
+    return Image.fromarray(scenes.compose(example.seed, size_px=THUMBNAIL_PX).image)
+
+
+@functools.cache
+def shown() -> tuple[Example, ...]:
+    """The examples of the gallery."""
+    return tuple(compose(seed) for seed in SEEDS)
+
+
+def _prompts(labels: list[str], counts: Counter[str], colours: dict[str, str]) -> dict[Task, str]:
+    if not labels:
+        return {Task.CAPTION: "", Task.ASK: "What is in the picture?", Task.DETECT: "house", Task.SEGMENT: "house"}
+    first = labels[0]
+    several = f"How many {first}s are there?" if first != "fish" else "How many fish are there?"
+    one = f"What colour is the {first}?"
+    return {
+        Task.CAPTION: "",
+        Task.ASK: several if counts[first] > 1 else one,
+        Task.DETECT: "; ".join(labels[:4]),
+        Task.SEGMENT: "; ".join(labels[:2]),
+    }
