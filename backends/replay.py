@@ -27,6 +27,7 @@ from grounding.types import Decoded, Origin, Outcome, Request, Result, Task, Usa
 
 _ROOT = Path(__file__).parents[1]
 _DECODERS: dict[str, Callable[[str], Decoded]] = {"gemini": gemini.decode, "paligemma": paligemma.decode}
+_TEXTS: dict[str, Callable[[str], str]] = {"gemini": str.strip, "paligemma": paligemma.answer_text}
 
 
 def open_backend(model: str, settings: Settings, api_key: str) -> Replay:
@@ -61,8 +62,14 @@ class Replay:
         raw, codec = self._find(request.task, Path(request.images[0].name).stem)
         origin = Origin("replay", self._model, request.text or "; ".join(request.labels), {"codec": codec})
         if request.task in (Task.CAPTION, Task.ASK):
-            outcome = Outcome.FOUND if raw.strip() else Outcome.NONE
-            return Result(outcome, raw.strip(), usage=Usage(time.monotonic() - started), raw=raw, origin=origin)
+            text = _TEXTS[codec](raw)
+            return Result(
+                Outcome.FOUND if text else Outcome.NONE,
+                text,
+                usage=Usage(time.monotonic() - started),
+                raw=raw,
+                origin=origin,
+            )
         decoded = _DECODERS[codec](raw)
         return Result(
             decoded.outcome,
