@@ -155,7 +155,7 @@ def _slots(detections: Iterable[Detection]) -> dict[str, int]:
         name = label.strip().casefold()
         if name not in by_name:
             taken = set(by_name.values())
-            wanted = (_slot(label) + step for step in range(len(PALETTE)))
+            wanted = ((_slot(label) + step) % len(PALETTE) for step in range(len(PALETTE)))
             by_name[name] = next((slot for slot in wanted if slot not in taken), _slot(label))
         slots[label] = by_name[name]
     return slots
