@@ -48,7 +48,7 @@ def encode_prefix(request: Request) -> str:
     A text that is already such a prompt ("ocr", "describe en", "answer de …") is sent as it is, whatever the task.
     """
     text = plain(request.text)
-    if _GRAMMAR.fullmatch(text):
+    if not request.labels and _GRAMMAR.fullmatch(text):
         prefix = text
     elif request.task is Task.CAPTION:
         prefix = text or "caption en"
@@ -147,8 +147,8 @@ def decode(
     notes += _notes_on_the_end(found, notes, scan, asked, cut)
     found, more = _named(found, asked)
     notes += more
-    outcome = _outcome(found, notes, empty=not groups)
-    return Decoded(outcome, tuple(_with_masks(found, mask_decoder) if mask_decoder else found), tuple(notes))
+    outcome = outcome_of(found, notes, empty=not groups)
+    return Decoded(outcome, tuple(with_masks(found, mask_decoder) if mask_decoder else found), tuple(notes))
 
 
 def _answer_start(text: str, prompt: str | None) -> int:
@@ -342,7 +342,7 @@ def _notes_on_the_end(
         if begun and label not in [*names, *others]:
             return [Note(NoteKind.CUT, f"The answer seems to end inside the label {_quote(found[-1].label)}.")]
     if cut or scan.cut_token:
-        return [Note(NoteKind.CUT, "The answer was cut; its last label may be incomplete and more may have followed.")]
+        return [Note(NoteKind.CUT, "The answer was cut: its last label may be incomplete, more may have followed.")]
     return []
 
 
@@ -361,13 +361,15 @@ def _named(found: list[Detection], asked: Sequence[str]) -> tuple[list[Detection
     return found, notes
 
 
-def _with_masks(found: Sequence[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
+def with_masks(found: Sequence[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
+    """`found` with a soft mask for each set of mask tokens, all decoded in one call (none: no call)."""
     tokens = [d.mask_tokens for d in found if d.mask_tokens]
     probs = iter(mask_decoder(np.array(tokens)) if tokens else ())
     return [replace(d, mask=SoftMask(next(probs), d.box)) if d.mask_tokens and d.box else d for d in found]
 
 
-def _outcome(found: Sequence[Detection], notes: Sequence[Note], *, empty: bool) -> Outcome:
+def outcome_of(found: Sequence[Detection], notes: Sequence[Note], *, empty: bool) -> Outcome:
+    """What became of an answer; empty: whether the model said nothing at all."""
     kinds = {note.kind for note in notes}
     if NoteKind.CUT in kinds:
         return Outcome.TRUNCATED
