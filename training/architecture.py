@@ -1,0 +1,79 @@
+"""The checkpoint's architecture: plain transformers PaliGemma at a small size, and the bases its numbers live in."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, SiglipVisionConfig
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from training.settings import IMAGE_PX, PATCH_PX, TEXT, VISION
+
+WAVES = 32  # of the Fourier basis for coordinates: 64 numbers, as wide as one attention head
+
+
+def coordinate_basis(bins: int) -> Tensor:
+    """float[bins, 64], each row of length 1: bins near each other look alike, far ones do not."""
+    at = (torch.arange(bins) + 0.5) / bins
+    phase = math.pi * at[:, None] * torch.arange(1, WAVES + 1)
+    return torch.cat([phase.cos(), phase.sin()], 1) / math.sqrt(WAVES)
+
+
+def _matmul_attention(module, query, key, value, attention_mask=None, scaling=None, dropout=0.0, **kwargs):  # type: ignore[no-untyped-def]
+    """Attention as two plain products: in bfloat16 on CPU twice as fast to train as the fused kernel's backward."""
+    scores = torch.matmul(query * scaling, key.transpose(-1, -2))
+    if attention_mask is not None:
+        scores = scores + attention_mask
+    return torch.matmul(scores.softmax(-1), value).transpose(1, 2).contiguous(), None
+
+
+ALL_ATTENTION_FUNCTIONS.register("matmul", _matmul_attention)
+
+
+class PatchLinear(nn.Module):
+    """The patch convolution as one matrix product (the same numbers, several times faster to train on CPU)."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias, self.p = conv.weight, conv.bias, conv.kernel_size[0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, c, h, w = x.shape
+        p = self.p
+        x = x.view(b, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c * p * p)
+        return F.linear(x, self.weight.flatten(1), self.bias).transpose(1, 2).reshape(b, -1, h // p, w // p)
+
+
+def config(vocabulary: int, image_token: int, *, pad: int, bos: int, eos: int) -> PaliGemmaConfig:
+    vision = SiglipVisionConfig(image_size=IMAGE_PX, patch_size=PATCH_PX, vision_use_head=False, **VISION)
+    vision.projection_dim = TEXT["hidden_size"]
+    text = GemmaConfig(
+        vocab_size=vocabulary, pad_token_id=pad, bos_token_id=bos, eos_token_id=eos, max_position_embeddings=1024, **TEXT
+    )
+    return PaliGemmaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_index=image_token,
+        vocab_size=vocabulary,
+        projection_dim=TEXT["hidden_size"],
+        hidden_size=TEXT["hidden_size"],
+        pad_token_id=pad,
+        bos_token_id=bos,
+        eos_token_id=eos,
+    )
+
+
+def build(settings: PaliGemmaConfig) -> PaliGemmaForConditionalGeneration:
+    torch.manual_seed(0)
+    return PaliGemmaForConditionalGeneration(settings)
+
+
+def speed_up(model: PaliGemmaForConditionalGeneration) -> None:
+    """Swaps in the faster, equal forms of attention and patch embedding for training."""
+    tower = model.model.vision_tower
+    for settings in (tower.config, model.model.language_model.config):
+        settings._attn_implementation = "matmul"
+    tower.embeddings.patch_embedding = PatchLinear(tower.embeddings.patch_embedding)

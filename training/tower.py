@@ -1,0 +1,202 @@
+"""Trains the vision tower first, on dense targets, with heads that are thrown away: `python -m training.tower`.
+
+What the projector puts out (one vector per patch) must linearly hold class, colour, box, place and shape of the thing
+under the patch; that is what the language part then finds ready to be read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from scenes import COLOURS, LABELS
+from training.architecture import build, config, coordinate_basis, speed_up
+from training.optimising import Masters, schedule
+from training.render import Shard, shards
+from training.settings import IMAGE_TOKENS, RUNS, TEXT
+from training.targets import FLAGS, targets
+
+BINS = 256
+SHAPE = 16  # side of the coarse mask each patch predicts
+_SIGMA = 1.5 / BINS
+MOST = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """All objects of all shards in flat arrays; owner holds rows of these."""
+
+    images: list[np.ndarray]
+    owner: np.ndarray
+    label: Tensor
+    colour: Tensor
+    box: Tensor
+    rank: Tensor
+    number: Tensor
+    flags: Tensor
+    shape: Tensor  # uint8[m, SHAPE * SHAPE]
+
+
+def _cached_targets(index: int, shard: Shard) -> dict[str, np.ndarray]:
+    path = RUNS / "scenes" / f"targets-{len(shard.label)}-{int(shard.label[:99].sum())}.npz"
+    if not path.exists():
+        found = targets(shard)
+        small = [cv2.resize(m, (SHAPE, SHAPE), interpolation=cv2.INTER_AREA).reshape(-1) for m in shard.mask]
+        np.savez(path, owner=found.owner, rank=found.rank, number=found.number, flags=found.flags, shape=np.stack(small))
+    return dict(np.load(path))
+
+
+def load_known(most: int | None = None) -> Known:
+    every = shards()[:most]
+    found = [_cached_targets(k, shard) for k, shard in enumerate(every)]
+    starts = np.cumsum([0] + [len(shard.label) for shard in every])
+    owner = np.concatenate([np.where(t["owner"] >= 0, t["owner"] + s, -1) for t, s in zip(found, starts, strict=False)])
+
+    def join(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([t[name] for t in found]))
+
+    return Known(
+        [shard.images for shard in every],
+        owner,
+        torch.from_numpy(np.concatenate([shard.label for shard in every])),
+        torch.from_numpy(np.concatenate([shard.colour for shard in every])),
+        torch.from_numpy(np.concatenate([shard.box for shard in every])),
+        join("rank"),
+        join("number"),
+        join("flags"),
+        join("shape"),
+    )
+
+
+def pixels(known: Known, rows: np.ndarray) -> Tensor:
+    """bfloat16[n, 3, px, px] in [-1, 1] as SigLIP's processor scales them."""
+    size = len(known.images[0])
+    batch = np.stack([known.images[r // size][r % size] for r in rows])
+    return (torch.from_numpy(batch).permute(0, 3, 1, 2).to(torch.bfloat16) / 127.5 - 1).contiguous()
+
+
+class Heads(nn.Module):
+    """Linear readings of one patch vector; thrown away afterwards, but for class, colour and box directions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = TEXT["hidden_size"]
+        self.label = nn.Linear(width, len(LABELS) + 1)  # the last: nothing
+        self.colour = nn.Linear(width, len(COLOURS))
+        self.rank = nn.Linear(width, MOST)
+        self.number = nn.Linear(width, MOST)
+        self.flags = nn.Linear(width, len(FLAGS))
+        self.corner = nn.Linear(width, 4 * 64)  # y1 x1 y2 x2, each in the coordinate basis
+        self.shape = nn.Linear(width, SHAPE * SHAPE)
+        self.register_buffer("basis", coordinate_basis(BINS), persistent=False)
+
+    def corners(self, z: Tensor) -> Tensor:
+        """Logits float[n, 4, BINS] for y1 x1 y2 x2."""
+        return self.corner(z).view(-1, 4, 64) @ self.basis.T
+
+
+def losses(heads: Heads, z: Tensor, owner: Tensor, known: Known) -> tuple[Tensor, dict[str, float]]:
+    """Total loss and what it is made of; z float[n, 256], owner int[n] rows of `known` or -1."""
+    on = owner >= 0
+    who = owner[on]
+    counts = torch.zeros(int(owner.max()) + 1).index_add_(0, who, torch.ones(len(who)))
+    weight = counts[who].rsqrt()
+    weight = weight / weight.sum()
+    label = torch.where(on, known.label[owner.clamp(min=0)], len(LABELS))
+    importance = torch.ones(len(LABELS) + 1, dtype=z.dtype)
+    importance[-1] = 0.4
+    parts = {"label": F.cross_entropy(heads.label(z).float(), label, importance.float())}
+    zo, box = z[on], known.box[who][:, [1, 0, 3, 2]]
+    hit = heads.label(zo).argmax(-1) == known.label[who]
+
+    def weighted(loss: Tensor) -> Tensor:
+        return (loss * weight).sum()
+
+    for name, truth in (("colour", known.colour), ("rank", known.rank), ("number", known.number)):
+        head = getattr(heads, name)
+        parts[name] = weighted(F.cross_entropy(head(zo).float(), truth[who].clamp(max=MOST - 1), reduction="none"))
+    flags = F.binary_cross_entropy_with_logits(heads.flags(zo).float(), known.flags[who], reduction="none")
+    parts["flags"] = weighted(flags.mean(-1))
+    logits = heads.corners(zo).float()
+    at = (torch.arange(BINS) + 0.5) / BINS
+    target = torch.softmax(-((at - box[..., None]) ** 2) / (2 * _SIGMA**2), -1)
+    parts["box"] = weighted(-(target * logits.log_softmax(-1)).sum(-1).mean(-1))
+    shape = F.binary_cross_entropy_with_logits(heads.shape(zo).float(), known.shape[who].float() / 255, reduction="none")
+    parts["shape"] = weighted(shape.mean(-1))
+    scale = {"label": 1.0, "colour": 0.4, "rank": 0.4, "number": 0.3, "flags": 0.5, "box": 0.7, "shape": 1.0}
+    total = sum((scale[k] * v for k, v in parts.items()), torch.zeros(()))
+    told = {k: float(v.detach()) for k, v in parts.items()}
+    told["right"] = float(hit.float().mean())
+    told["box_off"] = float((at[logits.argmax(-1)] - box).abs().median())
+    return total, told
+
+
+def train(seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
+    torch.manual_seed(0)
+    model = build(config(16, 5, pad=0, bos=1, eos=2)).model
+    del model.language_model.layers[:]  # only the tower and the projector are wanted here
+    net = nn.ModuleDict({"vision_tower": model.vision_tower, "projector": model.multi_modal_projector, "heads": Heads()})
+    with torch.no_grad():
+        model.multi_modal_projector.linear.weight.mul_(3.5)  # rows of about unit length: patch vectors near unit RMS
+    for settings in (model.vision_tower.config,):
+        settings._attn_implementation = "matmul"
+    masters = Masters(net.named_parameters(), muon_lr, adam_lr)
+    net.bfloat16()
+    net["heads"].basis = coordinate_basis(BINS).bfloat16()
+    _swap(net)
+    masters.live = list(net.named_parameters())
+    spent = 0.0
+    path = RUNS / "tower.pt"
+    if path.exists():
+        kept = torch.load(path, weights_only=False)
+        masters.load(kept["masters"])
+        spent = kept["spent"]
+    known, rng, start, step = load_known(), np.random.default_rng(int(spent)), time.time() - spent, 0
+    order = rng.permutation(len(known.owner))
+    told: dict[str, float] = {}
+    while (done := (time.time() - start) / seconds) < 1:
+        if (step + 1) * batch > len(order) or (step % 200 == 199 and len(shards()) > len(known.images)):
+            known = load_known()
+            order, step = rng.permutation(len(known.owner)), 0
+        rows = order[step * batch : (step + 1) * batch]
+        owner = torch.from_numpy(known.owner[rows]).long().flatten()
+        z = net["projector"](net["vision_tower"](pixels(known, rows)).last_hidden_state).flatten(0, 1)
+        loss, parts = losses(net["heads"], z, owner, known)
+        loss.backward()
+        masters.step(schedule(done))
+        told = {k: v if k not in told else 0.95 * told[k] + 0.05 * v for k, v in parts.items()}
+        step += 1
+        if step % 50 == 0:
+            line = " ".join(f"{k} {v:.3f}" for k, v in told.items())
+            print(f"{time.time() - start:.0f}s {step * batch} of {len(order)} | {line}", flush=True)
+        if step % 200 == 0:
+            torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
+    torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
+
+
+def _swap(net: nn.ModuleDict) -> None:
+    from training.architecture import PatchLinear
+
+    net["vision_tower"].embeddings.patch_embedding = PatchLinear(net["vision_tower"].embeddings.patch_embedding)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2100)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--muon-lr", type=float, default=3e-3)
+    parser.add_argument("--adam-lr", type=float, default=1.5e-3)
+    args = parser.parse_args()
+    torch.set_num_threads(2)
+    train(args.seconds, args.batch, args.muon_lr, args.adam_lr)
+
+
+if __name__ == "__main__":
+    main()
