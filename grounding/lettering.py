@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 import unicodedata
 from pathlib import Path
 
-from PIL import ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 _FONTS = Path(__file__).parents[1] / "assets" / "fonts"
 
@@ -29,47 +30,60 @@ _JOINERS = "\u200c\u200d"  # Persian and Indian scripts are spelled with them
 _MAX_CHARACTERS = 120  # far more than fits over a box; shaping 100 KB of text would take seconds
 
 
-class Lettering:
-    """Measures and draws single lines at one size in pixels."""
+@functools.lru_cache(maxsize=512)
+def line(text: str, size_px: int) -> Image.Image:
+    """The ink of `text` as an L picture as wide as the text; its baseline is at `baseline(size_px)`.
 
-    def __init__(self, size_px: int) -> None:
-        self.size_px = size_px
+    Kept: shaping a line takes milliseconds, and a redraw draws the lines it drew before.
+    """
+    placed = runs(text, size_px)
+    ink = Image.new("L", (max(1, math.ceil(_width(text, size_px))), 2 * size_px))
+    draw = ImageDraw.Draw(ink)
+    x = 0.0
+    for font, run in placed:
+        draw.text((x, baseline(size_px)), run, font=font, fill=255, anchor="ls")
+        x += font.getlength(run)
+    return ink
 
-    def width(self, text: str) -> int:
-        return round(sum(font.getlength(run) for font, run in self._runs(text)))
 
-    def draw(self, draw: ImageDraw.ImageDraw, xy: tuple[int, int], text: str, fill: tuple[int, int, int]) -> None:
-        """Draws `text` from the left end `xy` of its baseline."""
-        x, y = float(xy[0]), xy[1]
-        for font, run in self._runs(text):
-            draw.text((x, y), run, font=font, fill=fill, anchor="ls")
-            x += font.getlength(run)
+def baseline(size_px: int) -> int:
+    """Pixels from the top of a `line` to its baseline: room for stacked marks above, and below for tails."""
+    return round(1.35 * size_px)
 
-    def shorten(self, text: str, width: int) -> str:
-        """`text` if it fits into `width` pixels, else its longest beginning that does with "…" behind it."""
-        if self.width(text) <= width:
-            return text
-        low, high = 0, len(text)
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.width(text[:middle] + "…") <= width else (low, middle - 1)
-        while low and unicodedata.combining(text[low : low + 1] or " "):  # keep a letter and its marks together
-            low -= 1
-        return text[:low].rstrip() + "…"
 
-    def _runs(self, text: str) -> list[tuple[ImageFont.FreeTypeFont, str]]:
-        """Font and text of each run, as they follow each other on the page from the left."""
-        runs = [
-            (_font("labels-cjk.otf" if east else "labels.ttf", self.size_px), "".join(characters))
-            for east, characters in itertools.groupby(text, _is_east_asian)
-        ]
-        return runs[::-1] if _is_right_to_left(text) else runs
+@functools.lru_cache(maxsize=512)
+def shorten(text: str, size_px: int, width_px: int) -> str:
+    """`text` if it fits into `width_px`, else its longest beginning that does with "…" behind it."""
+    if _width(text, size_px) <= width_px:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _width(text[:middle] + "…", size_px) <= width_px else (low, middle - 1)
+    while low and unicodedata.combining(text[low : low + 1] or " "):  # keep a letter and its marks together
+        low -= 1
+    return text[:low].rstrip() + "…"
+
+
+def runs(text: str, size_px: int) -> list[tuple[ImageFont.FreeTypeFont, str]]:
+    """Font and text of each run, as they follow each other on the page from the left."""
+    found = [
+        (_font("labels-cjk.otf" if east else "labels.ttf", size_px), "".join(characters))
+        for east, characters in itertools.groupby(text, _is_east_asian)
+    ]
+    return found[::-1] if _is_right_to_left(text) else found
+
+
+def _width(text: str, size_px: int) -> float:
+    return sum(font.getlength(run) for font, run in runs(text, size_px))
 
 
 def tidy(text: str) -> str:
     """`text` on one line without control characters and direction overrides, cut to a length that can be drawn."""
+    text = text[: 10 * _MAX_CHARACTERS]
     kept = "".join(c if c in _JOINERS or unicodedata.category(c) not in _UNDRAWABLE else " " for c in text)
-    return " ".join(kept[:_MAX_CHARACTERS].split())
+    words = " ".join(kept.split())
+    return words if len(words) <= _MAX_CHARACTERS else words[: _MAX_CHARACTERS - 1] + "…"
 
 
 _UNDRAWABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")

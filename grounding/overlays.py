@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from grounding.geometry import binary_mask, rect_px
-from grounding.lettering import Lettering, tidy
+from grounding.lettering import baseline, line, shorten, tidy
 from grounding.types import Detection, View
 
 PALETTE = (
@@ -34,7 +34,7 @@ its mask where it has one; point: every point; spot: the point, or else the box;
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels that suit the picture drawn on; `palette` is supervision's, indexed by class_id."""
+    """Sizes in pixels that suit the picture drawn on; `palette` is supervision's, by class_id, red for blue."""
 
     palette: Any
     line: int
@@ -45,7 +45,7 @@ class Style:
 class Overlay:
     """One way to draw.
 
-    annotator: builds a supervision annotator (anything with `annotate(bgr, detections)`).
+    annotator: builds a supervision annotator (anything with `annotate(pixels, detections)`).
     on: what it is given, see `On`.
     """
 
@@ -118,24 +118,25 @@ def render(
     style = _style(canvas.size)
     masked = any(overlay.on in ("mask", "shape") for overlay in chosen)
     drawn = _to_supervision(shown, _slots(detections), canvas.size, view.threshold if masked else None)
-    bgr = np.ascontiguousarray(np.asarray(canvas)[:, :, ::-1])
+    pixels = np.array(canvas)
     for overlay in chosen:
         part = _part(drawn, overlay.on, style.line, canvas.size)
         if len(part):
-            overlay.annotator(style).annotate(bgr, part)
-    return Image.fromarray(np.ascontiguousarray(bgr[:, :, ::-1]))
+            overlay.annotator(style).annotate(pixels, part)
+    return Image.fromarray(pixels)
 
 
 def _style(size_wh: tuple[int, int]) -> Style:
     side = max(size_wh)
-    palette = _sv().ColorPalette.from_hex(list(PALETTE))
+    # supervision paints in BGR; with its colours the other way round, it paints our RGB without converting pictures.
+    palette = _sv().ColorPalette([_sv().Color(*rgb[::-1]) for rgb in map(_rgb, PALETTE)])
     return Style(palette, line=max(2, round(side / 450)), text=max(12, round(side / 60)))
 
 
 def _dots(style: Style) -> Any:
     white = _sv().Color.WHITE
     return _sv().DotAnnotator(
-        style.palette, radius=2 * style.line + 1, outline_thickness=max(1, style.line - 1), outline_color=white
+        style.palette, radius=3 * style.line, outline_thickness=max(1, style.line - 1), outline_color=white
     )
 
 
@@ -232,25 +233,28 @@ class _LabelAnnotator:
     """
 
     def __init__(self, style: Style) -> None:
-        self._lettering = Lettering(style.text)
+        self._text = style.text
         self._half = style.line // 2
         self._padding = round(style.text * 0.35)
         self._height = round(style.text * 1.45)
 
-    def annotate(self, bgr: np.ndarray, detections: Any) -> np.ndarray:
-        picture = Image.fromarray(np.ascontiguousarray(bgr[:, :, ::-1]))
+    def annotate(self, pixels: np.ndarray, detections: Any) -> None:
+        picture = Image.fromarray(pixels)
         draw = ImageDraw.Draw(picture)
         taken: list[_Rect] = []
         for (x1, y1, x2, y2), slot, text in zip(
             detections.xyxy.astype(int).tolist(), detections.class_id, detections.data["text"], strict=True
         ):
             if text:
-                text = self._lettering.shorten(text, picture.width - 2 * self._padding)
-                tag = self._place((x1, y1, x2, y2), self._lettering.width(text), picture.size, taken)
+                ink = line(shorten(text, self._text, picture.width * 2 // 3 - 2 * self._padding), self._text)
+                tag = self._place((x1, y1, x2, y2), ink.width, picture.size, taken)
                 taken.append(tag)
-                self._draw(draw, tag, text, PALETTE[slot])
-        bgr[:] = np.asarray(picture)[:, :, ::-1]
-        return bgr
+                red, green, blue = fill = _rgb(PALETTE[slot])
+                bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140  # Rec. 601 luma
+                draw.rounded_rectangle((tag[0], tag[1], tag[2] - 1, tag[3] - 1), self._height * 0.22, fill=fill)
+                top = tag[1] + round(self._height * 0.72) - baseline(self._text)
+                picture.paste((16, 16, 24) if bright else (255, 255, 255), (tag[0] + self._padding, top), ink)
+        pixels[:] = np.asarray(picture)
 
     def _place(self, box_px: _Rect, text_width: int, size_wh: tuple[int, int], taken: list[_Rect]) -> _Rect:
         """Where the tag goes: over the box, else inside it, under it, …; the first place that is free."""
@@ -272,15 +276,13 @@ class _LabelAnnotator:
         free = [tag for outside, tag in tags if not outside and not any(_overlap(tag, other) for other in taken)]
         return free[0] if free else min(tags, key=lambda tag: tag[0])[1]
 
-    def _draw(self, draw: ImageDraw.ImageDraw, tag: _Rect, text: str, fill: str) -> None:
-        red, green, blue = (int(fill[at : at + 2], 16) for at in (1, 3, 5))
-        bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140  # Rec. 601 luma
-        draw.rounded_rectangle((tag[0], tag[1], tag[2] - 1, tag[3] - 1), self._height * 0.22, fill=(red, green, blue))
-        baseline = tag[1] + round(self._height * 0.72)
-        self._lettering.draw(draw, (tag[0] + self._padding, baseline), text, (16, 16, 24) if bright else (255,) * 3)
-
 
 _Rect = tuple[int, int, int, int]
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return red, green, blue
 
 
 def _overlap(a: _Rect, b: _Rect) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from grounding import lettering
-from grounding.lettering import Lettering, tidy
+from grounding.lettering import baseline, line, runs, shorten, tidy
 from grounding.overlays import OVERLAYS, PALETTE, colour, legend, render
 from grounding.types import Box, Detection, Point, SoftMask, View
 
@@ -213,7 +213,7 @@ ROWS = [
 
 def glyphs(text: str) -> Iterator[tuple[str, bytes]]:
     """Each character but spaces with what its font draws for it."""
-    for font, run in Lettering(24)._runs(text):
+    for font, run in runs(text, 24):
         for character in run:
             if not character.isspace():
                 yield character, bytes(font.getmask(character))
@@ -237,28 +237,19 @@ def test_the_common_characters_of_east_asia_are_all_there() -> None:
     assert not {character for character in syllables | level_1 | kana if character and ord(character) not in covered}
 
 
-def ink(text: str, size: int = 40) -> np.ndarray:
-    """uint8[h, w]: `text` as Lettering draws it."""
-    letters = Lettering(size)
-    image = Image.new("L", (letters.width(text) + 20, 2 * size))
-    draw = ImageDraw.Draw(image)
-    letters.draw(draw, (10, round(size * 1.4)), text, 255)  # type: ignore[arg-type]
-    return np.asarray(image)
-
-
 def test_arabic_is_joined_and_runs_from_the_right() -> None:
-    letters = Lettering(40)
     word = "مرحبا"
-    assert letters.width(word) < 0.85 * sum(letters.width(letter) for letter in word), "letters are not joined"
-    below = ink("ب" + "ا" * 6)[59:] > 99  # under the baseline there is only the dot of the first letter
+    assert line(word, 40).width < 0.85 * sum(line(letter, 40).width for letter in word), "letters are not joined"
+    ink = np.asarray(line("ب" + "ا" * 6, 40))
+    below = ink[baseline(40) + 3 :] > 99  # under the baseline there is only the dot of the first letter
     assert below.any()
     assert np.flatnonzero(below.any(axis=0)).min() > below.shape[1] / 2, "the first letter is not at the right end"
 
 
 def test_hebrew_runs_from_the_right_beside_latin_and_chinese() -> None:
-    runs = [run for _, run in Lettering(20)._runs("חתול 猫")]
-    assert runs == ["猫", "חתול "]
-    assert [run for _, run in Lettering(20)._runs("cat 猫 x")] == ["cat ", "猫", " x"]
+    found = [run for _, run in runs("חתול 猫", 20)]
+    assert found == ["猫", "חתול "]
+    assert [run for _, run in runs("cat 猫 x", 20)] == ["cat ", "猫", " x"]
 
 
 @pytest.mark.parametrize(
@@ -270,6 +261,7 @@ def test_hebrew_runs_from_the_right_beside_latin_and_chinese() -> None:
         pytest.param("lone \ud800 half", "lone half", id="lone surrogate"),
         pytest.param("می\u200cخواهم", "می\u200cخواهم", id="a joiner Persian needs"),
         pytest.param(" \u2028 ", "", id="nothing"),
+        pytest.param("x" * 100_000, "x" * 119 + "…", id="100 KB"),
     ],
 )
 def test_labels_are_tidied_to_one_drawable_line(text: str, drawn: str) -> None:
@@ -277,11 +269,10 @@ def test_labels_are_tidied_to_one_drawable_line(text: str, drawn: str) -> None:
 
 
 def test_a_long_text_is_cut_to_the_width_with_an_ellipsis() -> None:
-    letters = Lettering(20)
-    cut = letters.shorten("a very long label that goes on and on", 120)
+    cut = shorten("a very long label that goes on and on", 20, 120)
     assert cut.endswith("…")
-    assert letters.width(cut) <= 120
-    assert letters.shorten("short", 500) == "short"
+    assert line(cut, 20).width <= 120
+    assert shorten("short", 20, 500) == "short"
 
 
 def tags(detections: list[Detection], size: tuple[int, int] = (400, 300)) -> np.ndarray:
