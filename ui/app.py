@@ -23,6 +23,7 @@ from ui.guard import Guard
 from ui.messages import Problem, attempt
 from ui.state import KEPT_S, Session, Shelf
 from ui.tabs import TABS
+from ui.tabs.prompt import Around
 from ui.theme import theme
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -45,15 +46,17 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                 with gr.Column(elem_classes="pp-card"):
                     with gr.Tabs(elem_id="pp-tabs"):
                         tabs = [tab.build(welcome.prompts) for tab in TABS]
+                    trouble = gr.HTML("", elem_id="pp-trouble")
                     who = gr.HTML(sidebar.who(*default_choice(settings), settings), elem_id="pp-who")
                 with gr.Column(elem_classes="pp-card"):
                     side = sidebar.build(settings, who)
             with gr.Column(elem_id="pp-result"):
                 result = result_view.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
-        picture_panel.wire(pictures, prompts, session, result, desk)
+        picture_panel.wire(pictures, prompts, session, result, trouble, desk)
+        around = Around(tuple(tabs), session, pictures, side, result, trouble)
         for module, tab in zip(TABS, tabs, strict=True):
-            module.wire(tab, tabs, session, pictures, side, result, desk)
+            module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         result_view.wire(result, session, desk)
         api.build(desk)

@@ -59,21 +59,26 @@ def header() -> str:
 
 def current_picture(kept: Kept | None, problem: Problem | None = None) -> str:
     """The thumbnail and size of the picture that will be asked, and what was converted to read it."""
-    trouble = f'<p class="pp-problem" role="alert">{safe(problem.text)}</p>' if problem else ""
+    said = trouble(problem) if problem else ""
     if kept is None:
-        return trouble or '<p class="pp-hint">No picture yet.</p>'
+        return said or '<p class="pp-hint">No picture yet.</p>'
     width, height = kept.size_wh
     notes = "".join(f"<li>{safe(note.detail)}</li>" for note in kept.notes)
     return (
         f'<div class="pp-current"><img src="{_data_uri(kept)}" alt="The current picture">'
         f"<div><strong><bdi>{safe(kept.name or 'Picture')}</bdi></strong><span>{width} × {height} px</span></div></div>"
         + (f'<ul class="pp-picture-notes">{notes}</ul>' if notes else "")
-        + trouble
+        + said
     )
 
 
 def hint(words: str) -> str:
     return f'<p class="pp-hint">{safe(words)}</p>'
+
+
+def trouble(problem: Problem) -> str:
+    """Why something was not done, beside where it was asked for."""
+    return f'<p class="pp-problem" role="alert">{safe(problem.text)}</p>'
 
 
 def who_answers(model: str, capabilities: Capabilities) -> str:
@@ -104,7 +109,7 @@ def ready(kept: Kept | None) -> str:
 
 def failed(problem: Problem) -> str:
     tone = "quiet" if problem.stopped else "stop"
-    return f'<div class="pp-status" data-tone="{tone}" role="alert"><strong>{safe(problem.text)}</strong></div>'
+    return f'<div class="pp-status" data-tone="{tone}"><strong>{safe(problem.text)}</strong></div>'
 
 
 def answered(answer: Answer) -> str:

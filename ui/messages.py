@@ -27,18 +27,21 @@ class Problem:
     stopped: bool = False
 
 
+STOPPED = Problem("Stopped before an answer came.", stopped=True)
+
+
 def attempt(do: Callable[[], T]) -> T | Problem:
     """What `do` returns, or the Problem that kept it; never raises an Exception."""
     try:
         return do()
     except Stopped:
-        return Problem("Stopped. The previous result is still here.", stopped=True)
+        return STOPPED
     except RateLimited as error:
         wait = f" Try again in {error.retry_after_s:.0f} s." if error.retry_after_s else ""
         return Problem(str(error) if "again in" in str(error) else str(error) + wait)
     except GroundingError as error:
         return Problem(str(error))
-    except Exception:  # the boundary: nothing may reach the visitor as it is
+    except Exception:  # noqa: BLE001 - the boundary: nothing may reach the visitor as it is
         log.error("Unexpected failure\n%s", _SECRETS.sub("[secret]", traceback.format_exc()))
         return Problem(
             "Something went wrong on our side; it is in the log. Your picture and prompt are kept: try again."

@@ -86,33 +86,39 @@ def build(first: Session) -> PicturePanel:
 
 
 def wire(
-    panel: PicturePanel, prompts: dict[Task, gr.Textbox], session: gr.State, result: ResultView, desk: Desk
+    panel: PicturePanel,
+    prompts: dict[Task, gr.Textbox],
+    session: gr.State,
+    result: ResultView,
+    trouble: gr.HTML,
+    desk: Desk,
 ) -> None:
     """Every way in ends alike: a new session with the picture on the stage, or why not, beside the old picture."""
-    given = [session, panel.current, *result.cleared]
+    given = [session, panel.current, trouble, *result.cleared]
     asked = list(prompts.values())
 
-    def show(before: Session, make: Callable[[], Session]) -> list[Any]:
+    def show(before: Session, request: gr.Request, make: Callable[[], Session]) -> list[Any]:
         got = attempt(make)
         if isinstance(got, Problem):
-            return [gr.skip(), markup.current_picture(before.picture, got), *(gr.skip() for _ in result.cleared)]
-        return [got, markup.current_picture(got.picture), *result.show_picture(got)]
+            return [gr.skip(), markup.current_picture(before.picture, got), "", *(gr.skip() for _ in result.cleared)]
+        desk.runs.stop(str(request.session_hash))  # an answer about the picture before would come too late
+        return [got, markup.current_picture(got.picture), "", *result.show_picture(got)]
 
-    def upload(file: tuple[str, str] | None, before: Session) -> list[Any]:
+    def upload(file: tuple[str, str] | None, before: Session, request: gr.Request) -> list[Any]:
         if file is None:  # the drop area was cleared, by us
             return [gr.skip() for _ in (panel.drop, *given)]
-        return [None, *show(before, lambda: take_in(file, desk))]
+        return [None, *show(before, request, lambda: take_in(file, desk))]
 
-    def from_url(url: object, before: Session) -> list[Any]:
-        return show(before, lambda: actions.give(fetch.fetch_picture(_address(url)), desk.shelf))
+    def from_url(url: object, before: Session, request: gr.Request) -> list[Any]:
+        return show(before, request, lambda: actions.give(fetch.fetch_picture(_address(url)), desk.shelf))
 
-    def example(before: Session, chosen: gr.SelectData) -> list[Any]:
-        return show_scene(before, lambda: _chosen(chosen.index))
+    def example(before: Session, chosen: gr.SelectData, request: gr.Request) -> list[Any]:
+        return show_scene(before, request, lambda: _chosen(chosen.index))
 
-    def compose(before: Session) -> list[Any]:
-        return show_scene(before, lambda: examples.compose(random.randrange(1_000_000)))
+    def compose(before: Session, request: gr.Request) -> list[Any]:
+        return show_scene(before, request, lambda: examples.compose(random.randrange(1_000_000)))
 
-    def show_scene(before: Session, make: Callable[[], examples.Example]) -> list[Any]:
+    def show_scene(before: Session, request: gr.Request, make: Callable[[], examples.Example]) -> list[Any]:
         words: list[Any] = [gr.skip() for _ in prompts]
 
         def give() -> Session:
@@ -120,7 +126,7 @@ def wire(
             words[:] = [scene.prompts[task] for task in prompts]
             return actions.give(scene.picture(), desk.shelf)
 
-        shown = show(before, give)
+        shown = show(before, request, give)
         return [*words, *shown]
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}

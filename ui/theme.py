@@ -35,7 +35,10 @@ INK = Color(
 
 
 def theme() -> gr.themes.Base:
-    """Light and dark in one; contrast of text on its surface is at least 4.5 to 1."""
+    """Light and dark in one; contrast of text on its surface is at least 4.5 to 1.
+
+    Only weights 400 and 700: the half-bold files that Gradio 6.31 ships lack most letters.
+    """
     made = gr.themes.Base(
         primary_hue=ACCENT,
         secondary_hue=ACCENT,
@@ -43,8 +46,8 @@ def theme() -> gr.themes.Base:
         text_size=gr.themes.sizes.text_md,
         spacing_size=gr.themes.sizes.spacing_md,
         radius_size=gr.themes.sizes.radius_lg,
-        font=[LocalFont("IBM Plex Sans", weights=(400, 600, 700)), "ui-sans-serif", "system-ui", "sans-serif"],
-        font_mono=[LocalFont("IBM Plex Mono", weights=(400, 600)), "ui-monospace", "monospace"],
+        font=[LocalFont("IBM Plex Sans", weights=(400, 700)), "ui-sans-serif", "system-ui", "sans-serif"],
+        font_mono=[LocalFont("IBM Plex Mono", weights=(400,)), "ui-monospace", "monospace"],
     )
     return made.set(
         body_background_fill="*neutral_50",

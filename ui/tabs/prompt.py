@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from grounding.types import Task
 from ui import actions, markup, picture_panel
 from ui.desk import Desk
 from ui.form import read_form, read_view
-from ui.messages import Problem, attempt
+from ui.messages import STOPPED, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
 from ui.runs import Run
@@ -57,74 +57,79 @@ def lay_out(task: Task, title: str, *, doing: str, about: str, label: str, place
     return Tab(task, doing, prompt, run, stop)
 
 
-def connect(
-    tab: Tab,
-    tabs: list[Tab],
-    session: gr.State,
-    pictures: PicturePanel,
-    sidebar: Sidebar,
-    result: ResultView,
-    desk: Desk,
-) -> None:
+@dataclass(frozen=True)
+class Around:
+    """What a tab works with on the page besides itself. `tabs`: all of them, it among them."""
+
+    tabs: tuple[Tab, ...]
+    session: gr.State
+    pictures: PicturePanel
+    sidebar: Sidebar
+    result: ResultView
+    trouble: gr.HTML
+
+
+def connect(tab: Tab, around: Around, desk: Desk) -> None:
     """Asking runs in a thread of its own; what was there before stays until an answer comes, inputs stay always."""
-    fields = {"prompt": tab.prompt, **sidebar.fields}
-    view = result.view
-    buttons = [button for each in tabs for button in (each.run, each.stop)]
+    status, trouble = around.result.status, around.trouble
+    fields = {"prompt": tab.prompt, **around.sidebar.fields}
 
     async def ask(values: dict[Any, Any], request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
-        before: Session = values[session]
-        dropped: tuple[str, str] | None = values[pictures.drop]
-        chosen = {name: values[widget] for name, widget in fields.items()}
-        form = attempt(lambda: read_form(tab.task, chosen, desk.settings))
-        shown = attempt(lambda: read_view(*(values[widget] for widget in view), OVERLAYS))
-        wrong = next((each for each in (form, shown) if isinstance(each, Problem)), None)
-        if wrong or isinstance(form, Problem) or isinstance(shown, Problem):
-            yield {result.status: markup.failed(wrong or Problem(""))}
+        prepared = attempt(lambda: _prepare(tab, around, fields, values, desk))
+        if isinstance(prepared, Problem):
+            yield {status: markup.failed(prepared), trouble: markup.trouble(prepared)}
             return
-
-        def work(stop: threading.Event) -> Session | Problem:
-            def do() -> Session:  # asked before the upload was taken in: what was dropped is meant
-                asked = picture_panel.take_in(dropped, desk) if dropped else before
-                return actions.answer(form, asked, desk.pool, desk.shelf, stop)
-
-            return attempt(do)
-
         visitor = str(request.session_hash)
-        run = desk.runs.begin(visitor, work)
-        if run is None:
-            yield {result.status: gr.skip()}
+        run = desk.runs.begin(visitor, lambda stop: attempt(lambda: prepared(stop)))
+        if run is None:  # pressed twice
+            yield {status: gr.skip()}
             return
         try:
-            yield {result.status: markup.busy(tab.doing, 0), **_working(True, tab, tabs)}
+            yield {status: markup.busy(tab.doing, 0), trouble: "", **_working(True, tab, around.tabs)}
             async for seconds in _ticks(run):
-                yield {result.status: markup.busy("Stopping" if run.stop.is_set() else tab.doing, seconds)}
-            got = run.future.result() if run.future.done() else Problem("Stopped.", stopped=True)
-            yield {**_answer(got, session, result, shown), **_working(False, tab, tabs)}
+                yield {status: markup.busy("Stopping" if run.stop.is_set() else tab.doing, seconds)}
+            got = run.future.result() if run.future.done() else STOPPED
+            if isinstance(got, Problem):
+                got = {status: markup.failed(got), trouble: "" if got.stopped else markup.trouble(got)}
+            yield {**got, **_working(False, tab, around.tabs)}
         finally:
             desk.runs.end(visitor, run)
-
-    gr.on(
-        [tab.run.click, tab.prompt.submit],
-        ask,
-        {session, pictures.drop, *fields.values(), *view},
-        [session, result.status, result.stage, result.table, result.report, result.raw, *buttons],
-        trigger_mode="once",
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_id="model",
-        concurrency_limit=8,
-    )
-    tab.run.click(None, js=_TO_RESULT)
 
     def stop(request: gr.Request) -> None:
         desk.runs.stop(str(request.session_hash))
 
-    tab.stop.click(
-        stop,
-        queue=False,
-        api_visibility="private",
-        show_progress="hidden",
+    buttons = [button for each in around.tabs for button in (each.run, each.stop)]
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    gr.on(
+        [tab.run.click, tab.prompt.submit],
+        ask,
+        {around.session, around.pictures.drop, *fields.values(), *around.result.view},
+        [around.session, trouble, *around.result.cleared, *buttons],
+        trigger_mode="once",
+        concurrency_id="model",
+        concurrency_limit=8,
+        **quiet,
     )
+    tab.run.click(None, js=_TO_RESULT)
+    tab.stop.click(stop, queue=False, **quiet)
+
+
+def _prepare(
+    tab: Tab, around: Around, fields: dict[str, Any], values: dict[Any, Any], desk: Desk
+) -> Callable[[threading.Event], dict[Any, Any]]:
+    """What the thread will do: everything checked beforehand, nothing read from the page afterwards."""
+    before: Session = values[around.session]
+    dropped: tuple[str, str] | None = values[around.pictures.drop]
+    form = read_form(tab.task, {name: values[widget] for name, widget in fields.items()}, desk.settings)
+    view = read_view(*(values[widget] for widget in around.result.view), OVERLAYS)
+
+    def do(stop: threading.Event) -> dict[Any, Any]:
+        # Asked before an upload was taken in, the question means what lies in the drop area.
+        asked = picture_panel.take_in(dropped, desk) if dropped else before
+        answered = actions.answer(form, asked, desk.pool, desk.shelf, stop)
+        return {around.session: answered, **around.result.show_answer(answered, view)}
+
+    return do
 
 
 async def _ticks(run: Run) -> AsyncIterator[int]:
@@ -141,16 +146,7 @@ async def _ticks(run: Run) -> AsyncIterator[int]:
             yield told
 
 
-def _answer(got: Session | Problem, session: gr.State, result: ResultView, view: Any) -> dict[Any, Any]:
-    if isinstance(got, Problem):
-        return {result.status: markup.failed(got)}
-    drawn = attempt(lambda: result.show_answer(got, view))
-    if isinstance(drawn, Problem):
-        return {result.status: markup.failed(drawn)}
-    return {session: got, **drawn}
-
-
-def _working(working: bool, tab: Tab, tabs: list[Tab]) -> dict[Any, Any]:
+def _working(working: bool, tab: Tab, tabs: tuple[Tab, ...]) -> dict[Any, Any]:
     """All Ask buttons rest while one asks; its own Stop shows."""
     runs = {each.run: gr.update(interactive=not working) for each in tabs}
     return {**runs, tab.stop: gr.update(visible=working)}
