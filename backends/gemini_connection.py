@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import json
+import logging
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -32,6 +33,9 @@ _MAX_ANSWER_BYTES = 32_000_000
 
 _UNREACHABLE = "Gemini cannot be reached. Check the internet connection{address}, then try again."
 _T = TypeVar("_T")
+
+# It warns of keys in the environment even when it is given one, which reads as if it would use those.
+logging.getLogger("google_genai._api_client").setLevel(logging.ERROR)
 
 
 class Connection:
@@ -121,7 +125,7 @@ class Connection:
             async with asyncio.timeout_at(end):
                 for tries in range(1, TRIES + 1):
                     try:
-                        return await self._once(model, contents, config)
+                        return await self._once(model, contents, config, tries)
                     except _PassingError as error:
                         pause = self._pause(error.wait_s, tries)
                         if tries == TRIES or pause is None or self._loop.time() + pause >= end:
@@ -137,12 +141,14 @@ class Connection:
             return self._backoff_s * (1, 2, 4)[tries - 1] * random.uniform(0.5, 1.5)
         return asked_s + random.uniform(0, 0.5) if asked_s <= LONGEST_WAIT_S else None
 
-    async def _once(self, model: str, contents: list[types.PartUnion], config: types.GenerateContentConfig) -> str:
+    async def _once(
+        self, model: str, contents: list[types.PartUnion], config: types.GenerateContentConfig, tries: int
+    ) -> str:
         """One request; raises _PassingError where another may help."""
         try:
             reply = await self._client.aio.models.generate_content(model=model, contents=contents, config=config)
         except errors.APIError as error:
-            raise self._refused(error, model) from None
+            raise self._refused(error, model, tries) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise _PassingError(BackendError(self._unreachable)) from None
         except httpx2.TimeoutException:
@@ -154,9 +160,9 @@ class Connection:
         body = reply.sdk_http_response.body if reply.sdk_http_response else None
         return redact(body or "", self._api_key)
 
-    def _refused(self, error: errors.APIError, model: str) -> Exception:
+    def _refused(self, error: errors.APIError, model: str, tries: int) -> Exception:
         headers = getattr(error.response, "headers", {})
-        explained = explain(error.code, error.details, headers, model=model, api_key=self._api_key, tries=TRIES)
+        explained = explain(error.code, error.details, headers, model=model, api_key=self._api_key, tries=tries)
         if error.code not in RETRIED or hopeless(error.details):
             return explained
         return _PassingError(explained, wait_s(error.details, headers))

@@ -32,8 +32,8 @@ _BY_REASON = {
 
 
 def redact(text: str, api_key: str) -> str:
-    """`text` without the key, or anything that looks like one. A key of a few letters is none, and would tear words."""
-    return _KEYS.sub("…", text.replace(api_key, "…") if len(api_key) >= 6 else text)
+    """`text` without the key. A key of a few letters is none, and would tear words."""
+    return text.replace(api_key, "…") if len(api_key) >= 6 else text
 
 
 def explain(
@@ -41,7 +41,7 @@ def explain(
 ) -> GroundingError:
     """What to raise for a refusal; a RateLimited knows when to come back, where the service said so."""
     error = _dict(_dict(body).get("error"))
-    message = redact(" ".join(str(error.get("message", "")).split()), api_key)
+    message = _KEYS.sub("…", redact(" ".join(str(error.get("message", "")).split()), api_key))
     for info in _details(error, "ErrorInfo"):
         if sentence := _BY_REASON.get(str(info.get("reason"))):
             return ConfigError(sentence)

@@ -171,6 +171,18 @@ def test_the_key_travels_in_its_header_and_an_echo_of_it_does_not_come_back(
     assert KEY not in service.requests[0].path
 
 
+def test_what_only_looks_like_a_key_stays_in_an_answer(service: StandIn, connection: Connection) -> None:
+    service.says(reply("base64 of a mask: AIzaSyAbcdefghijklmnop"))  # it does come up in a megabyte of base64
+    assert "AIzaSyAbcdefghijklmnop" in ask(connection)
+
+
+def test_it_says_how_often_it_tried(service: StandIn, connection: Connection) -> None:
+    service.says(Answer(503))
+    assert "(503, 3 times)" in str(failure(connection))
+    service.says(Answer(503, headers={"Retry-After": "60"}))
+    assert "(503)" in str(failure(connection))
+
+
 def test_the_environment_can_neither_lend_a_key_nor_change_the_service(
     service: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

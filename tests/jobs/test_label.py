@@ -177,6 +177,13 @@ def test_a_key_the_service_echoes_gets_nowhere(
     assert_clean(capsys.readouterr().err, *(path.read_text() for path in Path("out").iterdir()))
 
 
+def test_a_service_that_hangs_costs_one_picture_its_deadline(here: Path, service: StandIn) -> None:
+    service.says(Answer(wait_s=30), reply(BOX))
+    assert run(picture(here / "a.png"), picture(here / "b.png"), "--labels", "cat", "--deadline", "1") == 3
+    assert [row["outcome"] for row in rows()] == ["failed", "found"]
+    assert "within 1 s" in errors()[0]["reason"]
+
+
 WRONG = [
     pytest.param([], "required: PICTURE", id="no pictures"),
     pytest.param(["{picture}"], "needs --labels or --text", id="detect what?"),
@@ -291,7 +298,10 @@ def subprocess_run(here: Path, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def test_as_a_program_it_labels_reports_and_exits(here: Path, service: StandIn) -> None:
+def test_as_a_program_it_labels_reports_and_exits(
+    here: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)  # both at once, of which the library likes to warn
     service.says(reply(BOX.replace("cat", "кот")), Answer(403, {"error": {"message": f"Bad key {KEY}"}}))
     paths = [picture(here / "á.png"), picture(here / "b.png")]
     ended = subprocess_run(here, *paths, "--labels", "кот")
