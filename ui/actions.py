@@ -80,7 +80,7 @@ def draw(session: Session, view: View) -> Drawing | None:
     visible = [one for one in found if one.score is None or one.score >= view.score_floor]
     colours = overlays.legend(found)
     return Drawing(
-        image=overlays.render(shown, found, view, max_side=SHOWN_SIDE) if found else shown.convert("RGB"),
+        image=overlays.render(shown, found, view, max_side=SHOWN_SIDE) if found else shown,
         rows=tuple(_row(one, colours[one.label], session.picture, shown.size, view.threshold) for one in visible),
         hidden=len(found) - len(visible),
     )

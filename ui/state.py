@@ -36,7 +36,8 @@ class Kept:
     shown: Path
 
     def shown_image(self) -> Image.Image:
-        return Image.open(_there(self.shown), formats=["JPEG"])
+        with Image.open(_there(self.shown), formats=["JPEG"]) as opened:
+            return opened.convert("RGB")
 
 
 @dataclass(frozen=True, eq=False)

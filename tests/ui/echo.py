@@ -1,4 +1,4 @@
-"""A backend for tests of the page: answers at once, says back what it was asked, counts, and can be slow or blocked on demand."""
+"""A backend for tests of the page: answers at once, counts, and can be slow, blocked or broken on demand."""
 
 from __future__ import annotations
 

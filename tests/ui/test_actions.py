@@ -1,0 +1,199 @@
+"""Giving, asking, drawing and writing out, without a page."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from grounding import images
+from grounding.errors import ImageError, RequestError
+from grounding.settings import Settings
+from grounding.types import Harm, Level, Outcome, Task, View
+from tests.ui.echo import EchoPool
+from ui import actions
+from ui.form import Form, read_form
+from ui.messages import STOPPED, Problem, attempt, explanation, headline
+from ui.runs import Runs
+from ui.state import KEPT_S, SHOWN_SIDE, Session, Shelf
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "pictures")
+
+
+@pytest.fixture
+def pool() -> EchoPool:
+    return EchoPool(Settings())
+
+
+@pytest.fixture
+def session(shelf: Shelf) -> Session:
+    return actions.give(images.load(Image.new("RGB", (400, 300), "steelblue"), name="<blue>.png"), shelf)
+
+
+def form(task: Task, prompt: str) -> Form:
+    return read_form(task, {"prompt": prompt}, Settings())
+
+
+def asked(
+    session: Session, pool: EchoPool, shelf: Shelf, prompt: str = "cat; dog", task: Task = Task.SEGMENT
+) -> Session:
+    return actions.answer(form(task, prompt), session, pool, shelf)
+
+
+def test_a_picture_is_kept_whole_and_shown_small(shelf: Shelf) -> None:
+    kept = shelf.keep(images.load(Image.new("RGB", (1600, 1200), "steelblue")))
+    assert kept.size_wh == (1600, 1200)
+    assert kept.shown_image().size == (SHOWN_SIDE, SHOWN_SIDE * 3 // 4)
+    assert shelf.open(kept).size_wh == (1600, 1200)
+
+
+def test_an_upload_keeps_its_own_bytes(shelf: Shelf, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "upload", "BMP")
+    kept = actions.give_upload(tmp_path / "upload", "red.bmp", shelf).picture
+    assert kept is not None
+    assert kept.path.read_bytes() == (tmp_path / "upload").read_bytes()
+    assert kept.name == "red.bmp"
+
+
+def test_what_is_no_picture_is_not_kept(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "page.svg").write_text("<html><script>alert(1)</script>")
+    with pytest.raises(ImageError):
+        actions.give_upload(tmp_path / "page.svg", "page.svg", shelf)
+
+
+def test_old_pictures_are_deleted_and_said_to_be(shelf: Shelf, session: Session) -> None:
+    assert session.picture is not None
+    long_ago = time.time() - KEPT_S - 1
+    for path in (session.picture.path, session.picture.shown):
+        os.utime(path, (long_ago, long_ago))
+    actions.give(images.load(Image.new("RGB", (4, 4))), shelf)
+    with pytest.raises(ImageError, match="two hours"):
+        shelf.open(session.picture)
+    with pytest.raises(ImageError):
+        actions.draw(session, View())
+
+
+def test_the_welcome_picture_never_expires(shelf: Shelf) -> None:
+    kept = shelf.keep(images.load(Image.new("RGB", (4, 4))), for_all=True)
+    os.utime(kept.path, (0, 0))
+    shelf.keep(images.load(Image.new("RGB", (4, 4))))
+    assert shelf.open(kept).size_wh == (4, 4)
+
+
+def test_asking_without_a_picture_says_what_to_do(pool: EchoPool, shelf: Shelf) -> None:
+    with pytest.raises(RequestError, match="picture"):
+        asked(Session(), pool, shelf)
+
+
+def test_the_model_sees_the_whole_picture_and_what_was_asked(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    asked(session, pool, shelf)
+    (request,) = pool.echo.requests
+    assert request.images[0].size_wh == (400, 300)
+    assert (request.task, request.labels) == (Task.SEGMENT, ("cat", "dog"))
+
+
+def test_filters_go_only_to_a_backend_that_has_them(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    strict = read_form(Task.CAPTION, {"prompt": "", "harassment": "most"}, Settings())
+    actions.answer(strict, session, pool, shelf)
+    assert pool.echo.requests[0].safety == {Harm.HARASSMENT: Level.MOST}
+
+
+def test_moving_the_threshold_never_calls_the_backend(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    answered = asked(session, pool, shelf)
+    areas = []
+    for threshold in range(0, 250, 5):
+        drawing = actions.draw(answered, View(threshold=threshold))
+        assert drawing is not None
+        areas.append(drawing.rows[0].mask_px or 0)
+    assert len(pool.echo.requests) == 1
+    assert areas == sorted(areas, reverse=True)
+    assert areas[0] > 2 * areas[-1]
+
+
+def test_an_unknown_score_stays_unknown_and_is_never_hidden(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    drawing = actions.draw(asked(session, pool, shelf), View(score_floor=0.95))
+    assert drawing is not None
+    assert [(row.label, row.score) for row in drawing.rows] == [("dog", None)]
+    assert drawing.hidden == 1
+
+
+def test_boxes_are_in_pixels_of_the_full_picture(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    drawing = actions.draw(asked(session, pool, shelf, "cat", Task.DETECT), View())
+    assert drawing is not None
+    assert drawing.rows[0].box_px == (8, 60, 392, 240)
+    assert drawing.rows[0].mask_px is None
+
+
+def test_the_downloaded_picture_has_full_size_and_is_drawn_on(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    answered = asked(session, pool, shelf)
+    drawn = Image.open(BytesIO(actions.full_picture(answered, View(), shelf)))
+    plain = Image.open(BytesIO(actions.full_picture(session, View(), shelf)))
+    assert drawn.format == "PNG"
+    assert drawn.size == plain.size == (400, 300)
+    assert np.any(np.asarray(drawn) != np.asarray(plain))
+
+
+def test_the_downloaded_json_holds_everything_at_the_views_threshold(
+    session: Session, pool: EchoPool, shelf: Shelf
+) -> None:
+    answered = asked(session, pool, shelf)
+    low, high = (json.loads(actions.json_text(answered, View(threshold=t, score_floor=1))) for t in (10, 200))
+    assert low["picture"] == "<blue>.png"
+    assert [each["label"] for each in low["detections"]] == ["cat", "dog"]
+    assert low["detections"][0]["mask"] != high["detections"][0]["mask"]
+    with pytest.raises(RequestError):
+        actions.json_text(session, View())
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_its_own_words(outcome: Outcome, session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    from dataclasses import replace
+
+    answered = asked(session, pool, shelf).answer
+    assert answered is not None
+    bare = replace(answered.result, outcome=outcome, detections=())
+    words = {headline(replace(bare, outcome=each), Task.DETECT) for each in Outcome}
+    assert len(words) == len(Outcome)
+    assert outcome in (Outcome.FOUND, Outcome.REPAIRED) or explanation(bare, Task.DETECT)
+
+
+def test_a_bug_is_logged_without_keys_and_said_without_details(caplog: pytest.LogCaptureFixture) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("/secret/path AIzaSyCANARYcanary123")
+
+    problem = attempt(fail)
+    assert isinstance(problem, Problem)
+    assert "secret" not in problem.text
+    assert "ZeroDivision" not in problem.text
+    assert "ZeroDivisionError" in caplog.text
+    assert "CANARY" not in caplog.text
+
+
+def test_one_visitor_runs_one_thing_at_a_time_and_can_stop_it() -> None:
+    runs = Runs(workers=2)
+    first = runs.begin("ann", lambda stop: stop.wait(5))
+    assert first is not None
+    assert runs.begin("ann", lambda stop: stop.wait(5)) is None
+    other = runs.begin("bob", lambda stop: stop.wait(0.01))
+    assert other is not None
+    runs.stop("ann")
+    assert first.future.result(timeout=1) is True
+    assert other.future.result(timeout=1) is False
+    runs.end("ann", first)
+    assert runs.begin("ann", lambda stop: None) is not None
+
+
+def test_stopping_is_not_a_failure(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert attempt(lambda: actions.answer(form(Task.DETECT, "slow"), session, pool, shelf, stop)) is STOPPED
