@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import json
 import logging
+import os
 import random
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
@@ -47,7 +50,7 @@ class Connection:
         self._backoff_s = backoff_s
         self._unreachable = _UNREACHABLE.format(address=" and GOOGLE_GEMINI_BASE_URL" if base_url else "")
         hooks: dict[str, list[Callable[..., Any]]] = {"request": [_limit_connecting], "response": [_limit_size]}
-        self._http = httpx2.AsyncClient(event_hooks=hooks)
+        self._http = httpx2.AsyncClient(event_hooks=hooks, verify=_trusted())
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,  # whatever the environment says
@@ -56,6 +59,7 @@ class Connection:
                 timeout=round(deadline_s * 1000),
                 headers={"Accept-Encoding": "identity"},  # so that _limit_size counts what is kept
                 httpx_async_client=self._http,
+                client_args={"verify": _trusted()},
             ),
         )
         self._loop = asyncio.new_event_loop()
@@ -166,6 +170,13 @@ class Connection:
         if error.code not in RETRIED or hopeless(error.details):
             return explained
         return _PassingError(explained, wait_s(error.details, headers))
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """Whose certificates are believed, read once; httpx2 alone ignores SSL_CERT_FILE and SSL_CERT_DIR."""
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    return ssl.create_default_context(cafile=file, capath=folder) if file or folder else httpx2.create_ssl_context()
 
 
 class _PassingError(Exception):

@@ -108,8 +108,7 @@ def test_it_answers_each_task_with_a_whole_result(opened: Opened, task: Task) ->
     assert result.usage.seconds >= 0
     assert all(note.detail and not re.search(r"/\w+/|Error\b", note.detail) for note in result.notes)
     if task in (Task.CAPTION, Task.ASK):
-        assert not result.detections
-        assert result.outcome is Outcome.NONE or result.text
+        assert result.outcome is Outcome.NONE or result.text or result.detections
 
 
 def test_scores_are_known_only_where_it_says_so(opened: Opened) -> None:
