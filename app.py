@@ -23,7 +23,7 @@ def main() -> int:
         return 2
     pool = Pool(settings)
     page = page_app.create(settings, pool)
-    address = page_app.serve(page, settings, block=False)
+    address = page_app.serve(page, settings)
     print(f"Pinpoint is at {address}. {model} ({backend}) answers unless another is chosen.", flush=True)
     page_app.warm_up(settings, pool, say=lambda words: print(words, flush=True))
     page.block_thread()

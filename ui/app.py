@@ -35,6 +35,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
     """The whole page, not yet served."""
     desk = Desk(settings, pool, Shelf(private_folder() / "pictures"))
     with gr.Blocks(title="Pinpoint", analytics_enabled=False, delete_cache=(600, KEPT_S), fill_width=True) as page:
+        api.build(desk)  # first: gradio numbers later functions of the same name
         welcome = examples.shown()[0]
         first = Session(desk.shelf.keep(welcome.picture(), for_all=True))
         session = gr.State(first, time_to_live=KEPT_S)
@@ -59,7 +60,6 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         result_view.wire(result, session, desk)
-        api.build(desk)
 
         def leave(request: gr.Request) -> None:
             desk.runs.stop(str(request.session_hash))
@@ -69,12 +69,12 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
     return page
 
 
-def serve(page: gr.Blocks, settings: Settings, *, block: bool = True, port: int | None = None) -> str:
-    """Serve `page`; returns its address, at once where not `block`."""
+def serve(page: gr.Blocks, settings: Settings) -> str:
+    """Serve `page` from threads of its own; returns its address."""
     local = settings.host in ("127.0.0.1", "localhost", "::1")
-    _, address, _ = page.launch(
+    address: str = page.launch(
         server_name=settings.host,
-        server_port=port or settings.port,
+        server_port=settings.port,
         share=False,
         show_error=False,
         quiet=True,
@@ -97,9 +97,7 @@ def serve(page: gr.Blocks, settings: Settings, *, block: bool = True, port: int 
             "openapi_url": None,
             "middleware": [Middleware(Guard, local=local)],
         },
-    )
-    if block:
-        page.block_thread()
+    )[1]
     return address
 
 
