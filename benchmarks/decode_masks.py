@@ -16,11 +16,14 @@ COUNT = 400
 
 
 def size_wh() -> tuple[int, int]:
-    """12 megapixels, or as many fewer as keep supervision's 24 bytes a pixel and mask within memory."""
+    """12 megapixels where supervision then needs at most half the free memory, else a quarter of them, and so on.
+
+    Our side does not depend on it: a smaller picture only makes the ratios smaller.
+    """
     line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable"))
     free = int(line.split()[1]) * 1024
     width, height = answers.MEGAPIXELS_12
-    while width * height * COUNT * 2.5 > free:  # measured: the array itself and about as much again at the peak
+    while width * height * COUNT * 2.1 > free / 2:  # measured: the array of bools, and as much again at the peak
         width, height = width // 2, height // 2
     return width, height
 
