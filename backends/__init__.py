@@ -46,6 +46,7 @@ SPECS: dict[str, Spec] = {
             "google/paligemma2-3b-mix-224",
             "google/paligemma-3b-mix-448",
         ),
+        capabilities=Capabilities(no_safety="PaliGemma has no safety filter of its own.", scores=True),
     ),
     "gemini": Spec(
         "Gemini (Google's API)",
