@@ -23,7 +23,7 @@ from pathlib import Path
 from backends import SPECS, Pool
 from grounding import images
 from grounding.backend import Backend
-from grounding.errors import GroundingError, RequestError, Stopped
+from grounding.errors import ConfigError, GroundingError, RequestError, Stopped
 from grounding.exports import FORMATS
 from grounding.labels import Sample
 from grounding.settings import Settings
@@ -93,9 +93,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(f"skipped {each.name}: {each.reason}")
         return _run(args, sources, backend, question)
     except GroundingError as error:
-        parser.error(str(error))
+        parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: error: {error}\n")
     except OSError as error:
-        parser.error(f"The results cannot be written to the output folder: {error.strerror or 'unknown fault'}.")
+        why = error.strerror or "unknown fault"
+        parser.exit(
+            WRONG_ARGUMENTS, f"{parser.prog}: error: The results cannot be written to the output folder: {why}.\n"
+        )
     finally:
         open_files.close()
 
@@ -131,6 +134,8 @@ def _open(args: argparse.Namespace, settings: Settings, pool: Pool, question: Re
     if name not in SPECS:
         raise RequestError(f"There is no backend called {name[:40]!r}; there are {', '.join(SPECS)}.")
     key = (settings.gemini_api_key or "") if SPECS[name].needs_key else ""
+    if SPECS[name].needs_key and not key:
+        raise ConfigError(f"The backend {name} needs a key. Set GEMINI_API_KEY to yours.")
     backend = pool.get(name, args.model or configured or SPECS[name].models[0], key)
     able = backend.capabilities
     if question.task not in able.tasks:
