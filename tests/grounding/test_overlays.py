@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from grounding import lettering
 from grounding.lettering import baseline, line, runs, shorten, tidy
@@ -237,6 +237,7 @@ def test_the_common_characters_of_east_asia_are_all_there() -> None:
     assert not {character for character in syllables | level_1 | kana if character and ord(character) not in covered}
 
 
+@pytest.mark.skipif(not features.check("fribidi"), reason="libfribidi is absent (Debian: apt install libfribidi0)")
 def test_arabic_is_joined_and_runs_from_the_right() -> None:
     word = "مرحبا"
     assert line(word, 40).width < 0.85 * sum(line(letter, 40).width for letter in word), "letters are not joined"
