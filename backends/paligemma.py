@@ -55,7 +55,10 @@ def prefixes(request: Request, per_call: int) -> list[str]:
     """The prompts that together ask `request`, each for at most `per_call` things."""
     if request.task not in (Task.DETECT, Task.SEGMENT) or not request.labels:
         return [encode_prefix(request)]
-    labels = list({label.strip().casefold(): label for label in request.labels if label.strip()}.values())
+    once: dict[str, str] = {}
+    for label in filter(str.strip, request.labels):
+        once.setdefault(label.strip().casefold(), label)
+    labels = list(once.values())
     size = per_call if request.task is Task.DETECT else 1
     chunks = [tuple(labels[i : i + size]) for i in range(0, len(labels), size)]
     return [encode_prefix(replace(request, labels=chunk)) for chunk in chunks or [()]]

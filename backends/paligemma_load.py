@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,10 +44,11 @@ def load(name: str, hf_token: str | None) -> Checkpoint:
     from safetensors import SafetensorError
 
     folder = _folder(name, hf_token)
+    kind = _model_type(folder)
+    if kind and kind != "paligemma":
+        raise ModelLoad(f"{_short(name)} is a {kind[:30]} model. Choose a PaliGemma or PaliGemma 2 checkpoint.")
     if missing := _missing(folder):
         raise ModelLoad(f"{_short(name)} lacks {missing}, so it cannot be loaded. Get all of its files again.")
-    if (kind := _model_type(folder)) != "paligemma":
-        raise ModelLoad(f"{_short(name)} is a {kind[:30]} model. Choose a PaliGemma or PaliGemma 2 checkpoint.")
     try:
         return _load(name, folder)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, MemoryError, SafetensorError) as error:
@@ -87,13 +89,12 @@ def _folder(name: str, hf_token: str | None) -> Path:
         if not (BUNDLED[name] / "config.json").is_file():
             raise ModelLoad(f"{name} is not in this copy of Pinpoint. Get a complete copy, or choose another model.")
         return BUNDLED[name]
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    if (folder := Path(name)).name and os.path.isdir(folder):  # Path.is_dir raises on a name too long
         return folder
     if not _HUB_ID.fullmatch(name):
         raise ModelLoad("That is neither a folder on this machine nor a model id such as google/paligemma2-3b-mix-224.")
     config = _snapshot(name, ("config.json",), hf_token)
-    if not (config / "config.json").is_file() or _model_type(config) != "paligemma":
+    if _model_type(config) != "paligemma":
         return config  # before gigabytes of something else are downloaded
     return _snapshot(name, _FILES, hf_token)
 
@@ -179,7 +180,8 @@ def _shards(folder: Path) -> set[str]:
 
 
 def _model_type(folder: Path) -> str:
-    return str(_read_json(folder / "config.json").get("model_type"))
+    """What config.json says, "" where there is none to be read."""
+    return str(_read_json(folder / "config.json").get("model_type", ""))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

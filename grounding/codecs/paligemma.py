@@ -57,7 +57,7 @@ def encode_prefix(request: Request) -> str:
             raise RequestError("Nothing was asked. Type a question about the picture.")
         prefix = f"answer en {text}"
     else:
-        targets = [name for label in request.labels or (text,) if (name := _in_list(label))]
+        targets = [name for label in request.labels or text.split(";") if (name := _in_list(label))]
         if not targets:
             raise RequestError("Nothing to look for. Name one or more things, such as: cat ; red car")
         prefix = f"{request.task} {' ; '.join(targets)}"

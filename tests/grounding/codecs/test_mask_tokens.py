@@ -15,30 +15,12 @@ import torch.nn.functional as F  # noqa: N812 - its usual name
 
 from grounding.codecs.mask_tokens import MaskCodec
 from grounding.errors import ConfigError
+from tests.tiny_paligemma import random_mask_weights
 
 Weights = dict[str, np.ndarray]
 
 
-def random_weights(seed: int = 0, dtype: type = np.float32) -> Weights:
-    """Every array of the official file by name and shape, filled so that signals neither fade nor blow up."""
-    shapes: dict[str, tuple[int, ...]] = {"decoder.0": (128, 512, 1, 1), "decoder.12": (1, 16, 1, 1)}
-    shapes |= {f"decoder.{4 + 2 * i}": (128 >> max(i - 1, 0), 128 >> i, 4, 4) for i in range(4)}
-    shapes |= {f"encoder.{2 * i}": ((16, 32, 64, 128)[i], (1, 16, 32, 64)[i], 4, 4) for i in range(4)}
-    shapes |= {"encoder.10": (512, 128, 1, 1)}
-    for block in ("decoder.2", "decoder.3", "encoder.8", "encoder.9"):
-        shapes |= {f"{block}.net.{i}": (128, 128, k, k) for i, k in ((0, 3), (2, 3), (4, 1))}
-    random = np.random.default_rng(seed)
-    weights = {"_vq_vae._embedding": random.normal(size=(128, 512)).astype(dtype)}
-    for key, shape in shapes.items():
-        doubling = key in ("decoder.4", "decoder.6", "decoder.8", "decoder.10")
-        fan_in = shape[0] * 4 if doubling else int(np.prod(shape[1:]))
-        weights[f"{key}.weight"] = (random.normal(size=shape) * (2 / fan_in) ** 0.5).astype(dtype)
-        weights[f"{key}.bias"] = (random.normal(size=shape[1] if doubling else shape[0]) * 0.1).astype(dtype)
-    weights["decoder.12.weight"] *= 0.2  # so that most of the mask lies inside [-1, 1]
-    return weights
-
-
-WEIGHTS = random_weights()
+WEIGHTS = random_mask_weights()
 TOKENS = np.random.default_rng(1).integers(0, 128, size=(3, 16))
 
 
