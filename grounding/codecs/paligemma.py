@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -172,8 +173,7 @@ def _asked_labels(prompt: str) -> tuple[str, ...]:
     return tuple(name for part in targets[1].split(";") if (name := part.strip())) if targets else ()
 
 
-@dataclass(frozen=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A token ("loc", "seg") or a stretch of words ("text") and where it stands."""
 
     kind: str
@@ -210,7 +210,8 @@ def _scan(text: str, start: int) -> _Scan:
             segments[-1].append(_Piece("text", begin, begin + len(inner), text=inner))
 
     for match in _PIECE.finditer(text, start, stop):
-        words(at, match.start())
+        if at < match.start():
+            words(at, match.start())
         at = match.end()
         if match["end"]:
             end = at
