@@ -60,8 +60,8 @@ def compose(
     if size_px < 32 or (style is not None and style not in STYLES) or not set(labels) <= set(LABELS):
         raise ValueError(f"cannot compose: size {size_px}, style {style}, labels {list(labels)}")
     look, layout = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
-    chosen_style, light = str(look.choice(TRAINING_STYLES)), look.uniform(-2.6, -0.5)
-    chosen_background, exposure = choose(look), look.uniform(0.9, 1.06)
+    chosen_style, chosen_background, light = _look(look)
+    exposure = look.uniform(0.9, 1.06)
     warmth, vignette = look.uniform(-0.05, 0.05), look.uniform(0, 0.18)
     style, background = style or chosen_style, background or chosen_background
     canvas = np.empty((2 * size_px, 2 * size_px, 3), np.uint8)
@@ -78,6 +78,16 @@ def compose(
     return Scene(
         _lit(image, exposure, warmth, vignette), tuple(o for o in objects if o is not None), seed, style, background
     )
+
+
+def look_of(seed: int) -> tuple[str, str]:
+    """The style and background that `compose(seed)` chooses, without drawing."""
+    return _look(np.random.default_rng([seed, 0]))[:2]
+
+
+def _look(rng: Rng) -> tuple[str, str, float]:
+    style, light = str(rng.choice(TRAINING_STYLES)), rng.uniform(-2.6, -0.5)
+    return style, choose(rng), light
 
 
 def _plan(rng: Rng, labels: Sequence[str]) -> list[Thing]:

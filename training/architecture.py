@@ -15,9 +15,8 @@ from training.settings import IMAGE_PX, PATCH_PX, TEXT, VISION
 WAVES = 32  # of the Fourier basis for coordinates: 64 numbers, as wide as one attention head
 
 
-def coordinate_basis(bins: int) -> Tensor:
-    """float[bins, 64], each row of length 1: bins near each other look alike, far ones do not."""
-    at = (torch.arange(bins) + 0.5) / bins
+def coordinate_basis(at: Tensor) -> Tensor:
+    """float[n, 64] of places in [0, 1], each row of length 1: places near each other look alike, far ones do not."""
     phase = math.pi * at[:, None] * torch.arange(1, WAVES + 1)
     return torch.cat([phase.cos(), phase.sin()], 1) / math.sqrt(WAVES)
 

@@ -19,8 +19,9 @@ _COLOUR_NAMES = list(COLOURS)
 
 @dataclass(frozen=True, eq=False)
 class Shard:
-    """images uint8[n, px, px, 3] (mapped); objects sorted by scene, `first[i]:first[i + 1]` are scene i's."""
+    """images uint8[n, px, px, 3] (mapped from file); objects sorted by scene, `first[i]:first[i + 1]` are scene i's."""
 
+    number: int
     images: np.ndarray
     first: np.ndarray
     label: np.ndarray
@@ -70,7 +71,7 @@ def shards() -> list[Shard]:
     found = []
     for path in sorted((RUNS / "scenes").glob("[0-9][0-9][0-9].npy")):
         parts = np.load(path.with_suffix(".npz"))
-        found.append(Shard(np.load(path, mmap_mode="r"), **{name: parts[name] for name in parts.files}))
+        found.append(Shard(int(path.stem), np.load(path, mmap_mode="r"), **{name: parts[name] for name in parts.files}))
     return found
 
 

@@ -18,7 +18,7 @@ IMAGE_TOKENS = (IMAGE_PX // PATCH_PX) ** 2
 VISION = {"hidden_size": 192, "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 3}
 TEXT = {
     "hidden_size": 256,
-    "intermediate_size": 768,
+    "intermediate_size": 512,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,
     "num_key_value_heads": 4,

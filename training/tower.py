@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from scenes import COLOURS, LABELS
 from training.architecture import build, config, coordinate_basis, speed_up
-from training.optimising import Masters, schedule
+from training.optimising import Masters, join
 from training.render import Shard, shards
 from training.settings import IMAGE_TOKENS, RUNS, TEXT
 from training.targets import FLAGS, targets
@@ -95,7 +95,7 @@ class Heads(nn.Module):
         self.flags = nn.Linear(width, len(FLAGS))
         self.corner = nn.Linear(width, 4 * 64)  # y1 x1 y2 x2, each in the coordinate basis
         self.shape = nn.Linear(width, SHAPE * SHAPE)
-        self.register_buffer("basis", coordinate_basis(BINS), persistent=False)
+        self.register_buffer("basis", coordinate_basis((torch.arange(BINS) + 0.5) / BINS), persistent=False)
 
     def corners(self, z: Tensor) -> Tensor:
         """Logits float[n, 4, BINS] for y1 x1 y2 x2."""
@@ -138,7 +138,8 @@ def losses(heads: Heads, z: Tensor, owner: Tensor, known: Known) -> tuple[Tensor
     return total, told
 
 
-def train(seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
+def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
+    join(rank, workers, 29511)
     torch.manual_seed(0)
     model = build(config(16, 5, pad=0, bos=1, eos=2)).model
     del model.language_model.layers[:]  # only the tower and the projector are wanted here
@@ -149,7 +150,7 @@ def train(seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
         settings._attn_implementation = "matmul"
     masters = Masters(net.named_parameters(), muon_lr, adam_lr)
     net.bfloat16()
-    net["heads"].basis = coordinate_basis(BINS).bfloat16()
+    net["heads"].basis = net["heads"].basis.bfloat16()
     _swap(net)
     masters.live = list(net.named_parameters())
     spent = 0.0
@@ -161,24 +162,25 @@ def train(seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
     known, rng, start, step = load_known(), np.random.default_rng(int(spent)), time.time() - spent, 0
     order = rng.permutation(len(known.owner))
     told: dict[str, float] = {}
-    while (done := (time.time() - start) / seconds) < 1:
-        if (step + 1) * batch > len(order) or (step % 200 == 199 and len(shards()) > len(known.images)):
-            known = load_known()
+    done = spent / seconds
+    while done < 1:
+        if (step + 1) * batch * workers > len(order):
             order, step = rng.permutation(len(known.owner)), 0
-        rows = order[step * batch : (step + 1) * batch]
+        rows = order[step * batch * workers :][rank * batch : (rank + 1) * batch]
         owner = torch.from_numpy(known.owner[rows]).long().flatten()
         z = net["projector"](net["vision_tower"](pixels(known, rows)).last_hidden_state).flatten(0, 1)
         loss, parts = losses(net["heads"], z, owner, known)
         loss.backward()
-        masters.step(schedule(done))
+        done = masters.step((time.time() - start) / seconds)
         told = {k: v if k not in told else 0.95 * told[k] + 0.05 * v for k, v in parts.items()}
         step += 1
-        if step % 50 == 0:
+        if rank == 0 and step % 25 == 0:
             line = " ".join(f"{k} {v:.3f}" for k, v in told.items())
-            print(f"{time.time() - start:.0f}s {step * batch} of {len(order)} | {line}", flush=True)
-        if step % 200 == 0:
+            print(f"{time.time() - start:.0f}s {step * batch * workers} of {len(order)} | {line}", flush=True)
+        if rank == 0 and step % 200 == 0:
             torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
-    torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
+    if rank == 0:
+        torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
 
 
 def _swap(net: nn.ModuleDict) -> None:
@@ -190,12 +192,13 @@ def _swap(net: nn.ModuleDict) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2100)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=40, help="scenes per worker and step")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--muon-lr", type=float, default=3e-3)
     parser.add_argument("--adam-lr", type=float, default=1.5e-3)
     args = parser.parse_args()
-    torch.set_num_threads(2)
-    train(args.seconds, args.batch, args.muon_lr, args.adam_lr)
+    settings = (args.workers, args.seconds, args.batch, args.muon_lr, args.adam_lr)
+    torch.multiprocessing.spawn(train, settings, nprocs=args.workers)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,292 @@
+"""Trains the language part on a trained tower: `python -m training.language_part`.
+
+Runs Gemma's own weights through a leaner forward pass (the last layer works at answer positions only) that is tested
+to give transformers' numbers. Starts from what the tower's heads learned: words and coordinates share their directions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PaliGemmaForConditionalGeneration
+
+from grounding.types import Box
+from scenes import COLOURS, LABELS
+from scenes.composing import look_of
+from scenes.language import Exchange, tasks
+from scenes.things import KINDS
+from training.architecture import PatchLinear, build, config, coordinate_basis
+from training.mask_codec import MaskVAE
+from training.optimising import Masters, join
+from training.render import shards
+from training.settings import CHECKPOINT, IMAGE_TOKENS, RUNS, SHARD, TEXT, TRAINING_SEEDS
+from training.tokenizer import build as build_tokenizer
+from training.tower import Heads, Known, load_known, losses, pixels
+
+_COLOUR_NAMES = list(COLOURS)
+_READERS = (1, 2)  # layers whose heads start out reading y1, x1, y2, x2 from a patch
+_SMEAR = 2.5  # bins: how far a right place's neighbours count as right, too
+
+
+class Thing(NamedTuple):
+    label: str
+    colour: str
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Token rows [image | bos prompt newline | answer eos], right-padded; `prefix` counts the bidirectional part."""
+
+    scene: Tensor  # int[n], which of the batch's scenes
+    tokens: Tensor  # int[n, t]
+    prefix: Tensor  # int[n]
+    length: Tensor  # int[n]
+
+
+class Corpus:
+    """Exchanges about the rendered scenes, fresh at every call."""
+
+    def __init__(self, known: Known, codes: np.ndarray) -> None:
+        self.tokenizer = build_tokenizer()
+        self.known, self.codes = known, codes
+        self.numbers = [shard.number for shard in shards()]
+        self.first = np.concatenate([[0], np.cumsum(np.concatenate([np.diff(s.first) for s in shards()]))])
+        self.image, self.bos, self.eos = (self.tokenizer.token_to_id(t) for t in ("<image>", "<bos>", "<eos>"))
+        self.loc0, self.seg0 = (self.tokenizer.token_to_id(t) for t in ("<loc0000>", "<seg000>"))
+
+    def exchanges(self, row: int, number: int, rng: np.random.Generator) -> list[Exchange]:
+        known, first, last = self.known, self.first[row], self.first[row + 1]
+        things = [
+            Thing(LABELS[known.label[k]], _COLOUR_NAMES[known.colour[k]], Box(*known.box[k].clamp(0, 1).tolist()))
+            for k in range(first, last)
+        ]
+        _, background = look_of(TRAINING_SEEDS + self.numbers[row // SHARD] * SHARD + row % SHARD)
+        return tasks(things, background, lambda k: tuple(int(c) for c in self.codes[first + k]), rng, number)
+
+    def rows(self, scenes: np.ndarray, number: int, groups: int, rng: np.random.Generator) -> list[Rows]:
+        """`number` exchanges per scene, in `groups` of like length."""
+        found = []
+        for at, row in enumerate(scenes):
+            for exchange in self.exchanges(int(row), number, rng):
+                prompt = self.tokenizer.encode(exchange.prefix + "\n", add_special_tokens=False).ids
+                answer = self.tokenizer.encode(exchange.suffix, add_special_tokens=False).ids if exchange.suffix else []
+                found.append((at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, [*answer, self.eos]))
+        found.sort(key=lambda r: len(r[1]) + len(r[2]))
+        size = -(-len(found) // groups)
+        return [_pad(found[k : k + size]) for k in range(0, len(found), size)]
+
+
+def _pad(found: list[tuple[int, list[int], list[int]]]) -> Rows:
+    longest = max(len(p) + len(a) for _, p, a in found)
+    tokens = torch.zeros(len(found), longest, dtype=torch.long)
+    for k, (_, p, a) in enumerate(found):
+        tokens[k, : len(p) + len(a)] = torch.tensor(p + a)
+    lengths = [torch.tensor(v) for v in zip(*[(at, len(p), len(p) + len(a)) for at, p, a in found], strict=True)]
+    return Rows(lengths[0], tokens, lengths[1], lengths[2])
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+
+
+def _norm(layer: nn.Module, x: Tensor) -> Tensor:
+    y = x.float()
+    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6)
+    return (y * (1 + layer.weight.float())).to(x.dtype)
+
+
+def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+    """Final states float[m, d] where answers are to be said, and the tokens int[m] that should be said there."""
+    n, t = rows.tokens.shape
+    width, head = TEXT["hidden_size"], TEXT["head_dim"]
+    x = F.embedding(rows.tokens, text.embed_tokens.weight) * width**0.5
+    x = torch.cat([z[rows.scene].to(x.dtype), x[:, IMAGE_TOKENS:]], 1)
+    at = torch.arange(t)
+    seen = (at[None, None] < rows.prefix[:, None, None]) | (at[None, None] <= at[None, :, None])
+    seen &= at[None, None] < rows.length[:, None, None]
+    bias = torch.zeros(n, 1, t, t, dtype=x.dtype).masked_fill_(~seen[:, None], -1e4)
+    angle = (at + 1.0)[:, None] / 10000 ** (torch.arange(0, head, 2) / head)
+    cos, sin = (torch.cat([f, f], -1).to(x.dtype) for f in (angle.cos(), angle.sin()))
+    says = (at[None] >= rows.prefix[:, None] - 1) & (at[None] < rows.length[:, None] - 1)
+    last = len(text.layers) - 1
+    for depth, layer in enumerate(text.layers):
+        y = _norm(layer.input_layernorm, x)
+        a = layer.self_attn
+        k = _turned(F.linear(y, a.k_proj.weight).view(n, t, -1, head).transpose(1, 2), cos, sin)
+        v = F.linear(y, a.v_proj.weight).view(n, t, -1, head).transpose(1, 2)
+        q_at, q_bias, q_cos, q_sin = slice(None), bias, cos, sin
+        if depth == last:  # nobody looks at other positions any more
+            start = int(rows.prefix.min()) - 1
+            q_at, q_bias, q_cos, q_sin = slice(start, None), bias[:, :, start:], cos[start:], sin[start:]
+            x, y, says = x[:, q_at], y[:, q_at], says[:, q_at]
+        q = _turned(F.linear(y, a.q_proj.weight).view(n, y.shape[1], -1, head).transpose(1, 2), q_cos, q_sin)
+        p = (torch.matmul(q * head**-0.5, k.transpose(-1, -2)) + q_bias).softmax(-1)
+        x = x + F.linear(torch.matmul(p, v).transpose(1, 2).reshape(n, y.shape[1], -1), a.o_proj.weight)
+        y = _norm(layer.post_attention_layernorm, x)
+        m = layer.mlp
+        hidden = F.gelu(F.linear(y, m.gate_proj.weight), approximate="tanh") * F.linear(y, m.up_proj.weight)
+        x = x + F.linear(hidden, m.down_proj.weight)
+    start = t - x.shape[1]
+    return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][says[:, :-1]]
+
+
+def token_losses(states: Tensor, said: Tensor, table: Tensor, loc0: int) -> tuple[Tensor, Tensor]:
+    """Cross entropy float[m], places smeared over their neighbours; and the tokens int[m] that would be said."""
+    logits = F.linear(states, table).float()
+    log_p = logits.log_softmax(-1)
+    loss = -log_p.gather(1, said[:, None])[:, 0]
+    place = (said >= loc0) & (said < loc0 + 1024)
+    if place.any():
+        step = torch.arange(-8, 9)
+        near = (said[place] - loc0)[:, None] + step
+        share = torch.exp(-(step**2) / (2 * _SMEAR**2)) * ((near >= 0) & (near < 1024))
+        share = share / share.sum(1, keepdim=True)
+        loss = loss.masked_scatter(place, -(share * log_p[place].gather(1, near.clamp(0, 1023) + loc0)).sum(1))
+    return loss, logits.argmax(-1)
+
+
+def plant(model: PaliGemmaForConditionalGeneration, heads: Heads, corpus: Corpus) -> None:
+    """Starts the language part from the tower's heads: word and place embeddings, and heads that read corners."""
+    text, vocabulary = model.model.language_model, corpus.tokenizer
+    width = TEXT["hidden_size"]
+    generator = torch.Generator().manual_seed(3)
+    table = F.normalize(torch.randn(text.embed_tokens.weight.shape, generator=generator), dim=1)
+
+    def known_word(word: str, direction: Tensor) -> None:
+        k = vocabulary.token_to_id(f"▁{word}")
+        table[k] = F.normalize(F.normalize(direction, dim=0) + 0.35 * table[k], dim=0)
+
+    for k, label in enumerate(LABELS):
+        known_word(label, heads.label.weight[k] - heads.label.weight[:-1].mean(0))
+        known_word(KINDS[label].plural, heads.label.weight[k] - heads.label.weight[:-1].mean(0))
+    for k, colour in enumerate(COLOURS):
+        known_word(colour, heads.colour.weight[k] - heads.colour.weight.mean(0))
+    frame = torch.linalg.qr(torch.randn(width, 65, generator=generator))[0]
+    places = coordinate_basis(torch.arange(1024) / 1024)
+    table[corpus.loc0 : corpus.loc0 + 1024] = 0.9 * places @ frame[:, :64].T + 0.43 * frame[:, 64]
+    text.embed_tokens.weight.copy_(table)
+    for depth, layer in enumerate(text.layers):
+        for name in ("q_proj", "k_proj", "v_proj"):
+            nn.init.normal_(getattr(layer.self_attn, name).weight, std=width**-0.5)
+        nn.init.normal_(layer.self_attn.o_proj.weight, std=0.3 * width**-0.5)
+        for name in ("gate_proj", "up_proj"):
+            nn.init.normal_(getattr(layer.mlp, name).weight, std=width**-0.5)
+        nn.init.normal_(layer.mlp.down_proj.weight, std=0.3 * TEXT["intermediate_size"] ** -0.5)
+        if depth in _READERS:
+            corner = heads.corner.weight.view(4, 64, width)
+            reading = corner / corner.pow(2).sum((1, 2), keepdim=True).sqrt() * 8 * 64**0.5 / width**0.5
+            layer.self_attn.v_proj.weight.copy_(reading.reshape(256, width))
+            layer.self_attn.o_proj.weight.copy_(torch.cat([frame[:, :64]] * 4, 1))
+
+
+def mask_codes(known_masks: np.ndarray) -> np.ndarray:
+    """The 16 codes of every mask, by the codec that ships with the checkpoint."""
+    path = RUNS / "codes.npy"
+    if not path.exists():
+        vae = MaskVAE.load_npz(CHECKPOINT / "vae-oid.npz")
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            parts = [
+                vae.encode(torch.from_numpy(known_masks[k : k + 512])[:, None].float() / 127.5 - 1).numpy()
+                for k in range(0, len(known_masks), 512)
+            ]
+        np.save(path, np.concatenate(parts).astype(np.uint8))
+    return np.load(path)
+
+
+def train(rank: int, workers: int, args: argparse.Namespace) -> None:
+    join(rank, workers, 29512)
+    known = load_known()
+    corpus = Corpus(known, np.load(RUNS / "codes.npy"))
+    size = corpus.tokenizer.get_vocab_size()
+    model = build(config(size, corpus.image, pad=0, bos=corpus.bos, eos=corpus.eos))
+    inner, heads = model.model, Heads()
+    tower_state = torch.load(RUNS / "tower.pt", weights_only=False)["masters"]["copy"]
+    net = nn.ModuleDict(
+        {"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads}
+    )
+    net.load_state_dict(tower_state, strict=False)
+    with torch.no_grad():
+        plant(model, heads, corpus)
+    net["text"] = inner.language_model
+    inner.vision_tower.config._attn_implementation = "matmul"
+    inner.vision_tower.embeddings.patch_embedding = PatchLinear(inner.vision_tower.embeddings.patch_embedding)
+    frozen = ("vision_tower", "projector", "heads") if args.freeze else ()
+    for name, p in net.named_parameters():
+        p.requires_grad_(not name.startswith(frozen) if frozen else True)
+    masters = Masters(net.named_parameters(), args.muon_lr, args.adam_lr, slow=("vision_tower", "projector", "heads"))
+    path, spent, step = RUNS / "language.pt", 0.0, 0
+    if path.exists():
+        kept = torch.load(path, weights_only=False)
+        masters.load(kept["masters"], optimisers=not args.restart)
+        spent = 0.0 if args.restart else kept["spent"]
+    net.bfloat16()
+    masters.live = [(n, p) for n, p in net.named_parameters() if p.requires_grad]
+    masters.show()
+    heads.basis = heads.basis.bfloat16()
+    rng = np.random.default_rng([int(time.time()), rank])
+    start, done, told = time.time() - spent, 0.0, dict[str, float]()
+    while done < 1:
+        scenes = rng.integers(len(known.owner), size=args.scenes)
+        with torch.set_grad_enabled(not args.freeze):
+            z = net["projector"](net["vision_tower"](pixels(known, scenes)).last_hidden_state)
+        leaf = z.detach().requires_grad_(not args.freeze)
+        groups = corpus.rows(scenes, args.prompts, args.groups, rng)
+        parts: dict[str, float] = {}
+        weight_all = sum(int((g.length - g.prefix).sum()) for g in groups)
+        for rows in groups:
+            states, said = answer_states(net["text"], leaf, rows)
+            loss, guess = token_losses(states, said, net["text"].embed_tokens.weight, corpus.loc0)
+            place = (said >= corpus.loc0) & (said < corpus.seg0)
+            seg = said >= corpus.seg0
+            (torch.where(seg, 0.6 * loss, loss).sum() / weight_all).backward()
+            with torch.no_grad():
+                for name, of in (("place", place), ("seg", seg), ("word", ~place & ~seg)):
+                    parts[name] = parts.get(name, 0) + float(loss[of].sum())
+                    parts[name + "_n"] = parts.get(name + "_n", 0) + int(of.sum())
+                    right = (guess - said).abs() if name == "place" else (guess == said).float()
+                    parts[name + "_ok"] = parts.get(name + "_ok", 0) + float(right[of].float().clamp(max=300).sum())
+        if not args.freeze:
+            owner = torch.from_numpy(known.owner[scenes]).long().flatten()
+            dense, _ = losses(heads, z.flatten(0, 1), owner, known)
+            torch.autograd.backward([z, 0.3 * dense], [leaf.grad, torch.ones(())])
+        done = masters.step((time.time() - start) / args.seconds)
+        step += 1
+        told = {k: v if k not in told else 0.96 * told[k] + 0.04 * v for k, v in parts.items()}
+        if rank == 0 and step % 25 == 0:
+            line = " ".join(
+                f"{n} {told[n] / told[n + '_n']:.3f} ({told[n + '_ok'] / told[n + '_n']:.3f})" for n in ("word", "place", "seg")
+            )
+            print(f"{time.time() - start:.0f}s {step * args.scenes * args.prompts * workers} rows | {line}", flush=True)
+        if rank == 0 and step % 100 == 0:
+            torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
+    if rank == 0:
+        torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2400)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scenes", type=int, default=10, help="per worker and step")
+    parser.add_argument("--prompts", type=int, default=4, help="per scene")
+    parser.add_argument("--groups", type=int, default=3, help="of like length, per step")
+    parser.add_argument("--muon-lr", type=float, default=3e-3)
+    parser.add_argument("--adam-lr", type=float, default=2e-3)
+    parser.add_argument("--freeze", action="store_true", help="the tower stays as it is")
+    parser.add_argument("--restart", action="store_true", help="go on from the weights with a new schedule")
+    args = parser.parse_args()
+    mask_codes(np.concatenate([shard.mask for shard in shards()]))
+    torch.multiprocessing.spawn(train, (args.workers, args), nprocs=args.workers)
+
+
+if __name__ == "__main__":
+    main()
