@@ -1,4 +1,4 @@
-"""Answers recorded from real models, one folder each under ../shared/fixtures; tests skip, visibly, where that folder is absent.
+"""Answers recorded from real models, one folder each under ../shared/fixtures; tests skip visibly where that is absent.
 
 `case.json` holds the prompt, the model, where it came from, what the source states as decoded (`expected`) and what was
 computed from the text alone (`derived`). The recordings are other people's and are never copied into this repository.
@@ -32,7 +32,7 @@ class Case:
 
 
 def cases(backend: str, keep: Callable[[dict[str, Any]], bool] = lambda about: True) -> Iterator[Case]:
-    """Every case of `backend` ("gemini", "paligemma") whose case.json `keep` likes, by name; none where the folder is absent."""
+    """Every case of `backend` ("gemini", "paligemma") whose case.json `keep` likes, by name."""
     for path in sorted((ROOT / backend).glob("*/case.json")):
         about = json.loads(path.read_text(encoding="utf-8"))
         if keep(about):

@@ -20,10 +20,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from grounding.codecs.gemini_boxes import Unplaced, box_1000, clamped, point_in_picture
+from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
 from grounding.codecs.gemini_items import Item, Listing, listing
 from grounding.codecs.gemini_json import Cut, Node, Value, number, whole
-from grounding.codecs.gemini_masks import Unreadable, YxyxBox, loose_masks, mask_tokens, soft_mask
+from grounding.codecs.gemini_masks import MaskError, YxyxBox, loose_masks, mask_tokens, soft_mask
 from grounding.codecs.gemini_notes import Ledger, named
 from grounding.codecs.gemini_prompt import prompt
 from grounding.types import FULL_FRAME, THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
@@ -62,8 +62,7 @@ def decode(text: str, *, mask_decoder: MaskDecoder | None = None) -> Decoded:
     if outcome is Outcome.UNRECOGNISED and not found.items:
         empty = not text.strip()
         ledger.add(NoteKind.SKIPPED, "The answer was empty." if empty else "No objects could be read from the answer.")
-    numbered = tuple(replace(detection, id=place) for place, detection in enumerate(detections))
-    return Decoded(outcome, numbered, ledger.notes())
+    return Decoded(outcome, tuple(detections), ledger.notes())
 
 
 def _outcome(text: str, found: Listing, any_left: bool, ledger: Ledger) -> Outcome:
@@ -123,7 +122,8 @@ class _Answer:
             mends.append(
                 f"a mask without a box {'gave the item its box' if box else 'was laid over the whole picture'}"
             )
-        self.detections.append(Detection(label, box, point, self._score(item, label), mask, codes))
+        score = self._score(item, label)
+        self.detections.append(Detection(label, box, point, score, mask, codes, id=len(self.detections)))
         self._say(item, label, mends)
 
     def _skip(self, item: Item, label: str) -> None:
@@ -149,7 +149,7 @@ class _Answer:
             if codes := mask_tokens(item.mask):
                 return codes, None
             mask = soft_mask(item.mask, yxyx)
-        except Unreadable as flaw:
+        except MaskError as flaw:
             self.ledger.mend(item.place, label, f"the mask was left out, as it {flaw}")
             return None, None
         self._mask_pixels += mask.probs.size
@@ -190,13 +190,13 @@ def _placed(item: Item) -> tuple[YxyxBox | None, Point | None, list[str]]:
         if item.box is not None:
             yxyx, more = box_1000(item.box)
             mends += more
-    except Unplaced as flaw:
+    except PlaceError as flaw:
         item.flaw = item.flaw or str(flaw)
     try:
         if item.point is not None:
             point, more = point_in_picture(item.point)
             mends += [what for what in more if what not in mends]
-    except Unplaced as flaw:
+    except PlaceError as flaw:
         item.flaw = item.flaw or str(flaw)
     if item.flaw and (yxyx or point):
         mends.append(item.flaw)

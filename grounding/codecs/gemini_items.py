@@ -27,7 +27,7 @@ _MEANING = (
 )
 _BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
 _LABELS = (  # the first that is there wins
-    "label", "name", "labels", "objectname", "class", "classname", "category", "object", "caption", "title", "text",
+    "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption", "title", "text",
     "description", "tag", "type",
 )  # fmt: skip
 # Keys that only hold lists of objects name nothing; any other key over a box, {"cat": [1, 2, 3, 4]}, is its label.
@@ -144,7 +144,7 @@ class _Finder:
         labels = lists.strings(item.label)
         count = max(len(boxes), len(points), 1)
         for place in range(count):
-            each = replace(item, mends=set(item.mends))
+            each = replace(item, mends=set(item.mends)) if count > 1 else item
             each.box = boxes[place] if place < len(boxes) else None
             each.point = points[place] if place < len(points) else None
             if labels:
@@ -200,11 +200,10 @@ def _meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Valu
 
 
 def _take_label(rest: dict[str, Value]) -> Value:
-    for key in _LABELS:
-        for name, value in rest.items():
-            if lists.squeeze(name) == key and (not isinstance(value, Node) or lists.strings(value)):
-                return rest.pop(name)
-    return None
+    names = {
+        lists.squeeze(name): name for name, value in rest.items() if not isinstance(value, Node) or lists.strings(value)
+    }
+    return next((rest.pop(names[key]) for key in _LABELS if key in names), None)
 
 
 def _by_shape(value: Value) -> str | None:
@@ -224,8 +223,9 @@ def _holds_items(value: Value, meaning: str) -> bool:
         return False
     nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
     keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
-    telling = (_GEOMETRY - {_MASK}) if meaning == _MASK else _GEOMETRY
-    return any(_MEANING.get(key) in telling or (key == "label" and meaning == _MASK) for key in keys)
+    if meaning == _MASK:
+        return any(key == "label" or _MEANING.get(key) == _BOX for key in keys)
+    return any(_MEANING.get(key) in _GEOMETRY for key in keys)
 
 
 def _number_lists(item: Item, value: Value, size: int) -> list[list[float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 
@@ -36,7 +37,7 @@ class Node:
     cut: bool = False
     prose: bool = False
     entries: list[tuple[str | None, Value]] = field(default_factory=list)
-    mends: set[str] = field(default_factory=set)
+    mends: Collection[str] = ()
     key: str | None = None
 
 
@@ -48,6 +49,8 @@ _WORDS: dict[str, Value] = {
 }  # fmt: skip
 _PYTHON_WORDS = frozenset({"None", "True", "False"})
 _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
+_DEEPEST = 100  # brackets; answers nest four or five, loops 100,000
+_LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 _LONGEST_NUMBER = 40  # digits; more is a loop, not a coordinate, and int() refuses 4300
 
 # A bracket opens data only where what follows could be data: "[image 1]" and "[ymin, xmin]" in prose do not.
@@ -60,7 +63,8 @@ _ROOT = re.compile(
 )
 _TOKEN = re.compile(
     r"""\s*+(?:
-      (?P<open>[\[{(])
+      (?P<numbers>\[\s*+-?\d{1,15}+(?:\.\d{1,15}+)?(?:\s*+,\s*+-?\d{1,15}+(?:\.\d{1,15}+)?){0,9}+\s*+\])
+    | (?P<open>[\[{(])
     | (?P<close>[\]})])
     | (?P<comma>,)
     | (?P<colon>:)
@@ -81,6 +85,8 @@ _AFTER_COMMA = (
 _ENDS = re.compile(
     rf"""\s*+(?:[}}\])]|\Z|,\s*+{_AFTER_COMMA}|{_COMMENT}|```|["'“][\w .-]{{1,40}}+["'”]\s*+:|\n\s*+\{{)"""
 )
+_KEY_ENDS = re.compile(r'"\s*+:')
+_STRAY_REACH = 2000  # characters; more than a label has, and so few that a thousand stray quotes take no time
 _COLON = re.compile(r"\s*+:")
 _KEY = re.compile(r"[\w .-]{1,40}")
 _DATA_URI = re.compile(r"data:[\w/+.;=-]*+,[A-Za-z0-9+/=_\-\s\\]*+")
@@ -99,19 +105,26 @@ class _Reader:
         self.text = text
         self.pos = 0
         self.stack: list[Node] = []
+        self.mends: set[str] = set()  # of the root being read
+        self.too_deep = 0  # brackets passed over that are still open
         self.open_objects = 0
-        self.after: str | None = None  # kind of the token before, within one container
+        self.after: str | None = None  # kind of the token before
+        self.readers: dict[str | None, Callable[[str], None]] = {
+            "numbers": self._numbers, "open": self._open, "close": self._close, "comma": self._comma,
+            "colon": self._colon, "quote": self._quote, "comment": self._comment, "fence": self._fence,
+            "word": self._word,
+        }  # fmt: skip
 
     def roots(self) -> list[Node]:
         found: list[Node] = []
         while opening := _ROOT.search(self.text, self.pos):
             implied = opening["implied"] is not None
             root = Node("{" if implied else opening[0], opening.start())
-            if implied:
-                root.mends.add("missing brackets")
+            self.mends = {"missing brackets"} if implied else set()
             self.pos = opening.start() if implied else opening.end()
             self._push(root)
             self._fill()
+            root.mends = self.mends
             found.append(root)
         return found
 
@@ -123,10 +136,9 @@ class _Reader:
                 self._unwind(cut=True)
                 self.pos = len(self.text)
                 return
-            kind = str(token.lastgroup)
             self.pos = token.end()
-            getattr(self, "_" + kind)(token[kind])
-            self.after = kind
+            self.readers[token.lastgroup](token[token.lastgroup or 0])
+            self.after = token.lastgroup
 
     def _push(self, node: Node) -> None:
         self.stack.append(node)
@@ -142,11 +154,12 @@ class _Reader:
             node.cut = cut
         if not cut:
             self._mend("missing brackets")
+        self.too_deep = 0
         while self.stack:
             self._pop(closed=False)
 
     def _mend(self, what: str) -> None:
-        self.stack[0].mends.add(what)
+        self.mends.add(what)
 
     def _add(self, value: Value) -> None:
         top = self.stack[-1]
@@ -154,13 +167,26 @@ class _Reader:
         top.key = None
 
     def _open(self, bracket: str) -> None:
+        if len(self.stack) >= _DEEPEST:
+            self.too_deep += 1
+            return
         node = Node("{" if bracket == "{" else "[", self.pos - 1)
         if bracket == "(":
             self._mend("round brackets")
         self._add(node)
         self._push(node)
 
+    def _numbers(self, written: str) -> None:
+        """A whole list of a few numbers in one step: most of what answers hold."""
+        values = written[1:-1].split(",")
+        node = Node("[", self.pos - len(written), self.pos, closed=True)
+        node.entries = [(None, number(value.strip())) for value in values]
+        self._add(node)
+
     def _close(self, bracket: str) -> None:
+        if self.too_deep:
+            self.too_deep -= 1
+            return
         kind = "{" if bracket == "}" else "["
         open_here = self.open_objects if kind == "{" else len(self.stack) - self.open_objects
         if not open_here:
@@ -209,9 +235,10 @@ class _Reader:
         value = _plain(word)
         top = self.stack[-1]
         if isinstance(value, Bare):
-            if self.after == "word" and top.entries and isinstance(top.entries[-1][1], Bare) and top.key is None:
-                key, before = top.entries.pop()
-                top.key, value = key, Bare(f"{before} {value}")
+            before = top.entries[-1] if self.after == "word" and top.entries and top.key is None else None
+            if before is not None and isinstance(before[1], Bare):
+                del top.entries[-1]
+                top.key, value = before[0], Bare(f"{before[1]} {value}"[:_LONGEST_BARE])
             top.prose = top.prose or top.key is None
             if top.key is not None:
                 self._mend("missing quotes")
@@ -227,27 +254,37 @@ class _Reader:
             self._data_uri(uri)
             return
         refused: int | None = None
+        limit = self._stray_after(mark, start)
         at = start
-        while stop := _STOPS[mark].search(self.text, at):
+        while stop := _STOPS[mark].search(self.text, at, limit):
             at = stop.end()
             if stop[0] == "\\":
                 at += 1
-            elif stop[0][0] == "\n" or _ENDS.match(self.text, at) or (not in_value and _COLON.match(self.text, at)):
+                continue
+            colon = _COLON.match(self.text, at) is not None
+            if colon and refused is not None and self._forgot_quote(start, refused, stop.start()):
+                return
+            if stop[0][0] == "\n" or _ENDS.match(self.text, at) or (colon and not in_value):
                 self.pos = stop.start() if stop[0][0] == "\n" else at
                 self._add(_unescape(self.text[start : stop.start()]))
                 return
-            elif in_value and refused is not None and self._forgot_quote(start, refused, stop.start()):
-                return
-            else:
-                refused = stop.start()
-                if not _COLON.match(self.text, at):
-                    self._mend("unescaped quotes")
+            refused = stop.start()
+            if not colon:
+                self._mend("unescaped quotes")
+        if limit < len(self.text):
+            self._mend("stray quotes")
+            return
         self.pos = len(self.text)
         self._add(Cut(_unescape(_CUT_ESCAPE.sub("", self.text[start:]))))
 
+    def _stray_after(self, mark: str, start: int) -> int:
+        """Where a string that opens with ' must have ended: at the next "key":, or else the ' opened nothing."""
+        key = _KEY_ENDS.search(self.text, start, start + _STRAY_REACH) if mark != '"' else None
+        return key.start() if key else len(self.text)
+
     def _forgot_quote(self, start: int, opening: int, closing: int) -> bool:
         """End a string that ran into the next key, as in "label": "cat}, {"box_2d": …, where the key's quote opens."""
-        if not _COLON.match(self.text, closing + 1) or not _KEY.fullmatch(self.text, opening + 1, closing):
+        if not _KEY.fullmatch(self.text, opening + 1, closing):
             return False
         end = opening
         while end > start and self.text[end - 1] in " \t\r\n,{}[]":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from grounding.codecs.gemini_json import Bare, Node, Value, number
 
@@ -30,6 +31,11 @@ _NO_NAME = re.compile(r"[\[\]{}()=#:]")
 
 def squeeze(key: str) -> str:
     """`key` without case, "_", "-" and spaces: "Box_2D" is "box2d"."""
+    return _squeeze(key[:_LONGEST_NAME])
+
+
+@lru_cache(maxsize=1024)
+def _squeeze(key: str) -> str:
     return re.sub(r"[\W_]+", "", key).lower()
 
 

@@ -32,7 +32,7 @@ _DATA_URI = re.compile(r"data:[\w/+.;=-]*+,")
 _PNG_START = "iVBORw0KGgo"  # the eight bytes every PNG starts with, in base64
 _PNG_END = b"IEND\xaeB`\x82"
 _SEG = re.compile(r"<seg_?(\d{1,6})>")
-_SEG_RUN = re.compile(r"(?:<start_of_mask>)?\s*+(?:<seg_?\d{1,6}>\s*+)++")
+_SEG_RUN = re.compile(r"(?:<start_of_mask>\s*+)?+(?:<seg_?\d{1,6}>\s*+)++")
 _LOOSE = re.compile(rf"(?:data:image/[\w+.-]++;base64,|{_PNG_START})[A-Za-z0-9+/=_\-]*+|{_SEG_RUN.pattern}")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\f\v\\")
@@ -40,7 +40,7 @@ _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\f\v\\")
 YxyxBox = tuple[float, float, float, float]
 
 
-class Unreadable(ValueError):
+class MaskError(ValueError):
     """Why a mask could not be read, as the end of a sentence that begins with "its mask"."""
 
 
@@ -58,33 +58,33 @@ def _is_whole(mask: str) -> bool:
         return len(_SEG.findall(mask)) == SEG_LENGTH
     try:
         return _bytes(mask).endswith(_PNG_END)
-    except Unreadable:
+    except MaskError:
         return False
 
 
 def mask_tokens(value: Value) -> tuple[int, ...] | None:
-    """The 16 codes of "<start_of_mask><seg_N>…"; None where `value` is no such text. Raises Unreadable."""
+    """The 16 codes of "<start_of_mask><seg_N>…"; None where `value` is no such text. Raises MaskError."""
     text = value if isinstance(value, str) else next(iter(_texts(value)), "")
     if "<seg" not in text and "<start_of_mask>" not in text:
         return None
     codes = [int(code) for code in _SEG.findall(text)]
     if len(codes) != SEG_LENGTH:
-        raise Unreadable(f"has {len(codes)} tokens instead of {SEG_LENGTH}")
+        raise MaskError(f"has {len(codes)} tokens instead of {SEG_LENGTH}")
     if max(codes) >= SEG_CODES:
-        raise Unreadable(f"has a token {max(codes)}; the last there is is {SEG_CODES - 1}")
+        raise MaskError(f"has a token {max(codes)}; the last there is is {SEG_CODES - 1}")
     return tuple(codes)
 
 
 def soft_mask(value: Value, yxyx_1000: YxyxBox | None, max_pixels: int = MAX_PNG_PIXELS) -> SoftMask:
     """The mask that `value` holds, inside the picture. `yxyx_1000`: its box as said, sorted but not clamped.
 
-    Raises Unreadable. A PNG without a box is laid over the whole picture; an outline needs no box.
+    Raises MaskError. A PNG without a box is laid over the whole picture; an outline needs no box.
     """
     for text in [value] if isinstance(value, str) else _texts(value):
         return _inside(_png(text, max_pixels), yxyx_1000)
     outlines = _outlines(value)
     if not outlines:
-        raise Unreadable("is neither a PNG, nor tokens, nor an outline")
+        raise MaskError("is neither a PNG, nor tokens, nor an outline")
     return _draw(outlines, yxyx_1000)
 
 
@@ -100,16 +100,16 @@ def _png(text: str, max_pixels: int) -> np.ndarray:
     """float32[h, w] in [0, 1] of a base64 PNG: white is 1. Transparency, where it varies, is the mask itself."""
     data = _bytes(text)
     if not data.startswith(b"\x89PNG\r\n\x1a\n") or len(data) < 24:
-        raise Unreadable("is no PNG")
+        raise MaskError("is no PNG")
     width, height = struct.unpack(">II", data[16:24])
     if width * height > max_pixels:
-        raise Unreadable(f"claims {width}x{height} pixels, more than is kept")
+        raise MaskError(f"claims {width}x{height} pixels, more than is kept")
     try:
         with Image.open(BytesIO(data), formats=["PNG"]) as image:
             image.load()
             return _probabilities(image)
     except _BROKEN as error:
-        raise Unreadable("is a broken PNG") from error
+        raise MaskError("is a broken PNG") from error
 
 
 def _bytes(text: str) -> bytes:
@@ -117,13 +117,13 @@ def _bytes(text: str) -> bytes:
     header = _DATA_URI.match(text)
     digits = text[header.end() if header else 0 :].translate(_TO_STANDARD).rstrip("=")
     if not digits.isascii():
-        raise Unreadable("is no base64")
+        raise MaskError("is no base64")
     if len(digits) % 4 == 1:
         digits = digits[:-1]  # no byte ends there
     try:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise Unreadable("is no base64") from error
+        raise MaskError("is no base64") from error
 
 
 def _probabilities(image: Image.Image) -> np.ndarray:
@@ -159,7 +159,7 @@ def _span(cells: int, start: float, stop: float) -> tuple[slice, float, float]:
     edges = np.linspace(start, stop, cells + 1)
     kept = np.flatnonzero((edges >= 0) & (edges <= 1000))
     if len(kept) < 2:
-        raise Unreadable("lies outside the picture")
+        raise MaskError("lies outside the picture")
     first, last = int(kept[0]), int(kept[-1])
     return slice(first, last), float(edges[first] / 1000), float(edges[last] / 1000)
 
@@ -204,7 +204,7 @@ def _draw(outlines: list[np.ndarray], box: YxyxBox | None) -> SoftMask:
     points = np.concatenate(outlines)
     (left, top), (right, bottom) = np.clip(points.min(axis=0), 0, 1000), np.clip(points.max(axis=0), 0, 1000)
     if not (left < right and top < bottom):
-        raise Unreadable("is an outline without area in the picture")
+        raise MaskError("is an outline without area in the picture")
     cells = _CELLS_PER_UNIT * np.array([right - left, bottom - top])
     width, height = np.maximum(1, np.ceil(cells * min(1.0, LONGEST_SIDE / cells.max()))).astype(int) * _OVERSAMPLING
     canvas = Image.new("L", (int(width), int(height)))

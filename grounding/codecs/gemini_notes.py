@@ -59,7 +59,7 @@ class Ledger:
         for (kind, what), items in self._of_items.items():
             left_out = " left out" if kind is NoteKind.SKIPPED else ""
             if len(items) <= (1 if kind is NoteKind.MODEL else _EACH):
-                told += [Note(kind, f"{named(*item).capitalize()}{left_out}: {what}.") for item in items]
+                told += [Note(kind, f"I{named(*item)[1:]}{left_out}: {what}.") for item in items]
             else:
                 places = ", ".join(str(place) for place, _ in items[:_LISTED]) + (", …" if len(items) > _LISTED else "")
                 told.append(Note(kind, f"{len(items):,} items ({places}){left_out}: {what}."))

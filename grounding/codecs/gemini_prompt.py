@@ -1,4 +1,4 @@
-"""Asks Gemini: one prompt for each task, worded as Google's guides word it, so that answers come in the documented form.
+"""Asks Gemini: one prompt for each task, worded as Google's guides word it, so that answers come in its form.
 
 Knows no client and no settings; the picture goes before the prompt.
 """
