@@ -27,8 +27,8 @@ _MEANING = (
 )
 _BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
 _LABELS = (  # the first that is there wins
-    "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption", "title", "text",
-    "description", "tag", "type",
+    "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
+    "title", "text", "description", "tag", "type",
 )  # fmt: skip
 # Keys that only hold lists of objects name nothing; any other key over a box, {"cat": [1, 2, 3, 4]}, is its label.
 _WRAPPER = re.compile(
@@ -120,6 +120,8 @@ class _Finder:
             self._add(found, label, hint, node, mended=not any(lists.squeeze(key) == _DOCUMENTED_BOX for key in group))
         elif label is not None and not template and not any(isinstance(value, Node) for value in rest.values()):
             self._append(Item(label=label, cut=node.cut))
+        for value in found.values():
+            yield from ((child, "") for child in _swallowed(value))
         for name, value in rest.items():
             if isinstance(value, str) and "[" in value and ("box_2d" in value or "point" in value):
                 self.texts.append(value)
@@ -226,6 +228,15 @@ def _holds_items(value: Value, meaning: str) -> bool:
     if meaning == _MASK:
         return any(key == "label" or _MEANING.get(key) == _BOX for key in keys)
     return any(_MEANING.get(key) in _GEOMETRY for key in keys)
+
+
+def _swallowed(value: Value) -> Iterator[Node]:
+    """Whole objects inside a list of numbers: its closing bracket was forgotten, and they are its neighbours."""
+    for _, child in value.entries if isinstance(value, Node) and value.kind == "[" else ():
+        if isinstance(child, Node) and child.kind == "{":
+            meanings = (_MEANING.get(lists.squeeze(key)) for key, _ in child.entries if key)
+            if not _GEOMETRY.isdisjoint(meanings):
+                yield child
 
 
 def _number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
