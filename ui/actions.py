@@ -99,7 +99,7 @@ def full_picture(session: Session, view: View, shelf: Shelf) -> bytes:
 
 
 def json_text(session: Session, view: View) -> bytes:
-    """The answer as the API and the command line give it, masks cut at the view's threshold. Nothing is hidden in it."""
+    """The answer as the API and the command line give it, masks cut at the view's threshold; nothing is left out."""
     if session.picture is None or session.answer is None:
         raise RequestError("There is no answer to download yet. Ask the model first.")
     found = result_to_json(session.answer.result, session.picture.size_wh, view.threshold)

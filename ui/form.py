@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backends import SPECS
@@ -64,8 +64,9 @@ def read_form(task: Task, values: Mapping[str, object], settings: Settings) -> F
     )
 
 
-def read_view(overlays: object, threshold: object, score_floor: object, known: Collection[str]) -> View:
-    """A View from three widgets; raises RequestError for anything that is not a choice they offer."""
+def read_view(values: Sequence[object], known: Collection[str]) -> View:
+    """A View from its three widgets (overlays, threshold, score floor); raises RequestError for odd values."""
+    overlays, threshold, score_floor = values
     if not isinstance(overlays, list | tuple) or not all(isinstance(name, str) and name in known for name in overlays):
         raise RequestError("Choose overlays from the list.")
     return View(

@@ -1,4 +1,4 @@
-"""What stands before Gradio: routes it leaves open are closed, bodies are capped, headers are set, strangers' hosts refused.
+"""What stands before Gradio: routes it leaves open are shut, bodies capped, headers set, strangers' hosts refused.
 
 Knows HTTP and Gradio's routes, nothing of pictures or models.
 """
@@ -34,7 +34,8 @@ _HEADERS = {
     b"content-security-policy": (
         b"default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; script-src-attr 'none'; "
         b"style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; "
-        b"connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+        b"connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; "
+        b"form-action 'self'; "
         b"frame-ancestors 'self' https://huggingface.co https://*.hf.space"
     ),  # Gradio's page needs inline scripts and Function(); model text still has no way out or in
     b"x-content-type-options": b"nosniff",
@@ -81,7 +82,7 @@ class Guard:
 
 
 async def _read_post(request: Request, receive: Receive) -> tuple[PlainTextResponse | None, Receive]:
-    """Uploads stream on under a cap; all other bodies are read here, and refused where they bring pictures by address."""
+    """Uploads stream on under a cap; other bodies are read here, and refused where they bring pictures by address."""
     upload = request.url.path == "/gradio_api/upload"
     limit = MAX_UPLOAD_BYTES if upload else MAX_JSON_BYTES
     too_large = PlainTextResponse(f"Too large: the limit is {limit // 1_000_000} MB.", 413)
@@ -122,7 +123,7 @@ def _foreign(value: dict[str, object]) -> bool:
 
 
 def _capped(receive: Receive, limit: int) -> Receive:
-    """`receive`, ending the request as a disconnect once more than `limit` bytes came: chunked bodies state no length."""
+    """`receive`, ending as a disconnect once more than `limit` bytes came: chunked bodies state no length."""
     seen = 0
 
     async def capped() -> Message:

@@ -1,4 +1,4 @@
-"""The page's own pieces of HTML. Whatever comes from people or models passes through `safe`, and nothing else does the escaping.
+"""The page's own pieces of HTML. Whatever comes from people or models passes through `safe`, the only escape.
 
 Knows no gradio. Model text is never Markdown here: it could load pictures from elsewhere.
 """
@@ -13,14 +13,14 @@ from io import BytesIO
 from PIL import Image
 
 from grounding.backend import Capabilities
-from grounding.types import Note, NoteKind, Outcome, SafetyReport, Task, Usage
+from grounding.types import Note, NoteKind, Outcome, SafetyRating, SafetyReport, Task, Usage
 from ui.actions import Row
 from ui.messages import Problem, explanation, headline
 from ui.state import Answer, Kept
 
 LOGO = (
-    '<svg class="pp-logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" fill="none" stroke="currentColor" '
-    'stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">'
+    '<svg class="pp-logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" fill="none" '
+    'stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round">'
     '<path d="M4 11V7a3 3 0 0 1 3-3h4M21 4h4a3 3 0 0 1 3 3v4M28 21v4a3 3 0 0 1-3 3h-4M11 28H7a3 3 0 0 1-3-3v-4"/>'
     '<circle class="pp-dot" cx="16" cy="16" r="4.6" stroke="none"/></svg>'
 )
@@ -91,40 +91,42 @@ def who_answers(model: str, capabilities: Capabilities) -> str:
 def small_world() -> str:
     """The notice beside the bundled model."""
     return (
-        '<aside class="pp-aside"><strong>A small model in a small world.</strong> pinpoint-nano is bundled so that everything '
-        "works with no key and no network. It knows the drawn scenes you find under Examples and nothing else; photographs "
-        "are out of its depth. For those, choose Gemini with your own key, or a large PaliGemma checkpoint.</aside>"
+        '<aside class="pp-aside"><strong>A small model in a small world.</strong> pinpoint-nano is bundled so that '
+        "everything works with no key and no network. It knows the drawn scenes you find under Examples and nothing "
+        "else; photographs are out of its depth. For those, choose Gemini with your own key, "
+        "or a large PaliGemma checkpoint.</aside>"
     )
 
 
 def busy(doing: str, seconds: int) -> str:
     passed = f'<span class="pp-clock">{seconds} s</span>' if seconds else ""
-    return f'<div class="pp-status" data-tone="busy"><i class="pp-spinner"></i><strong>{safe(doing)}</strong>{passed}</div>'
+    return _status("busy", f'<i class="pp-spinner"></i><strong>{safe(doing)}</strong>{passed}')
 
 
 def ready(kept: Kept | None) -> str:
     words = "Ready. Name what to find, or ask." if kept else "Give a picture to begin."
-    return f'<div class="pp-status" data-tone="quiet"><strong>{words}</strong></div>'
+    return _status("quiet", f"<strong>{words}</strong>")
 
 
 def failed(problem: Problem) -> str:
-    tone = "quiet" if problem.stopped else "stop"
-    return f'<div class="pp-status" data-tone="{tone}"><strong>{safe(problem.text)}</strong></div>'
+    return _status("quiet" if problem.stopped else "stop", f"<strong>{safe(problem.text)}</strong>")
 
 
 def answered(answer: Answer) -> str:
     """The outcome in one line, what it means, and the words the model said where words were asked for."""
     result = answer.result
-    parts = [_asked(answer)]
     why = explanation(result, answer.task)
-    tone = _TONES[result.outcome]
-    head = f'<div class="pp-status" data-tone="{tone}"><strong>{safe(headline(result, answer.task))}</strong>{"".join(parts)}</div>'
+    head = _status(_TONES[result.outcome], f"<strong>{safe(headline(result, answer.task))}</strong>{_asked(answer)}")
     if why:
         head += f'<p class="pp-why">{safe(why)}</p>'
     spoken = result.text if result.outcome not in (Outcome.BLOCKED, Outcome.FAILED) else ""
     if spoken and answer.task in (Task.CAPTION, Task.ASK):
         head += f'<blockquote class="pp-said" dir="auto">{safe(spoken)}</blockquote>'
     return head
+
+
+def _status(tone: str, inside: str) -> str:
+    return f'<div class="pp-status" data-tone="{tone}">{inside}</div>'
 
 
 def _asked(answer: Answer) -> str:
@@ -183,18 +185,18 @@ def safety(report: SafetyReport) -> str:
         return ""
     said = f"<code>{safe(report.reason)}</code> " if report.reason else ""
     stage = f"Stopped at the {report.stage.value}. " if report.stage else "Nothing was stopped. "
-    lines = "".join(
-        f"<tr><th scope='row'>{safe(_category(rating.category))}</th><td>{safe(rating.probability.lower().replace('_', ' '))}"
-        f"</td><td>{'<b>blocked</b>' if rating.blocked else 'passed'}</td></tr>"
-        for rating in report.ratings
+    lines = "".join(_rating(rating) for rating in report.ratings)
+    table = f"<table><caption>Ratings by category</caption><tbody>{lines}</tbody></table>"
+    ratings = f'<div class="pp-table">{table}</div>' if lines else ""
+    return (
+        f'<section class="pp-safety"><h3>Safety</h3><p>{stage}{said}{safe(report.explanation)}</p>{ratings}</section>'
     )
-    ratings = (
-        f'<div class="pp-table"><table><caption>Ratings by category</caption><tbody>{lines}</tbody></table></div>'
-        if lines
-        else ""
-    )
-    tone = "stop" if report.stage else "quiet"
-    return f'<section class="pp-safety" data-tone="{tone}"><h3>Safety</h3><p>{stage}{said}{safe(report.explanation)}</p>{ratings}</section>'
+
+
+def _rating(rating: SafetyRating) -> str:
+    likely = rating.probability.lower().replace("_", " ")
+    verdict = "<b>blocked</b>" if rating.blocked else "passed"
+    return f'<tr><th scope="row">{safe(_category(rating.category))}</th><td>{safe(likely)}</td><td>{verdict}</td></tr>'
 
 
 def _category(name: str) -> str:

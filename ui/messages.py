@@ -75,7 +75,7 @@ def explanation(result: Result, task: Task) -> str:
         case Outcome.NONE:
             if task in (Task.CAPTION, Task.ASK):
                 return "The model gave an empty answer. Try other words, or another model."
-            return "The model looked and named nothing. Try a more common word for it, one thing at a time, or another model."
+            return "The model looked and named nothing. Try a more common word, one thing at a time, or another model."
         case Outcome.BLOCKED:
             return result.safety.explanation or "A filter withheld this. The safety panel below says what is known."
         case Outcome.TRUNCATED:

@@ -1,4 +1,4 @@
-"""Where a picture comes in: dropped, pasted, photographed, fetched from an address, chosen from the examples or composed."""
+"""Where a picture comes in: dropped, pasted, photographed, fetched, chosen from the examples or newly composed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
 
 from grounding.errors import RequestError
 from grounding.types import Task
@@ -20,23 +21,9 @@ from ui.result_view import ResultView
 from ui.state import Session
 
 
-class PictureInput(gr.Image):
-    """Hands over the uploaded file as it is: only our own reader opens it, behind its limits.
-
-    Gradio's own would open 43 formats, and fail where no handler of ours can explain it.
-    """
-
-    is_template = True  # drawn as gr.Image is
-
-    def preprocess(self, payload: Any) -> tuple[str, str] | None:
-        if payload is None or not payload.path:
-            return None
-        return payload.path, payload.orig_name or ""
-
-
 @dataclass(frozen=True)
 class PicturePanel:
-    drop: PictureInput
+    drop: gr.Image
     current: gr.HTML
     url: gr.Textbox
     fetch: gr.Button
@@ -45,7 +32,7 @@ class PicturePanel:
 
 
 def build(first: Session) -> PicturePanel:
-    drop = PictureInput(
+    drop = gr.Image(
         sources=["upload", "clipboard", "webcam"],
         height=132,
         label="Picture",
@@ -55,6 +42,7 @@ def build(first: Session) -> PicturePanel:
         placeholder="Drop a picture here\nor click to choose one",
         webcam_options=gr.WebcamOptions(mirror=False),
     )
+    drop.preprocess = _as_uploaded
     current = gr.HTML(markup.current_picture(first.picture), elem_id="pp-current")
     with gr.Row(elem_classes="pp-inline"):
         url = gr.Textbox(
@@ -142,6 +130,14 @@ def take_in(file: tuple[str, str], desk: Desk) -> Session:
     """A session with what lies in the drop area."""
     path, name = file
     return actions.give_upload(Path(path), name, desk.shelf)
+
+
+def _as_uploaded(file: ImageData | None) -> tuple[str, str] | None:
+    """The uploaded file's place and name, unopened: only our own reader opens it, behind its limits.
+
+    gr.Image's own would open 43 formats, and fail where no handler of ours can explain it.
+    """
+    return (file.path, file.orig_name or "") if file and file.path else None
 
 
 def _address(url: object) -> str:

@@ -1,10 +1,11 @@
-"""The result: the picture with what was found, the view's controls, the table, notes, safety, the raw answer, downloads.
+"""The result: the picture with what was found, the view's controls, table, notes, safety, raw answer, downloads.
 
 Redrawing takes a Session and a View; nothing in this file can reach a model.
 """
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,27 +24,14 @@ from ui.form import read_view
 from ui.messages import Problem, attempt
 from ui.state import Session
 
-_CLICK_FILE = "() => setTimeout(() => document.querySelector('#pp-file a, a#pp-file, button#pp-file, #pp-file button')?.click(), 60)"
-
-
-class Stage(gr.Image):
-    """Shows a drawing as JPEG with full colour resolution: gr.Image's own WEBP blurs thin coloured lines and takes longer."""
-
-    is_template = True  # drawn as gr.Image is
-
-    def postprocess(self, value: Image.Image | None) -> ImageData | None:
-        if value is None:
-            return None
-        path = Path(self.GRADIO_CACHE) / uuid.uuid4().hex / "picture.jpg"
-        path.parent.mkdir(parents=True)
-        value.save(path, "JPEG", quality=90, subsampling=0)
-        return ImageData(path=str(path), orig_name=path.name, mime_type="image/jpeg")
+_CLICK_FILE = """() => setTimeout(() =>
+  document.querySelector('#pp-file a, a#pp-file, button#pp-file, #pp-file button')?.click(), 60)"""
 
 
 @dataclass(frozen=True)
 class ResultView:
     status: gr.HTML
-    stage: Stage
+    stage: gr.Image
     overlays: gr.CheckboxGroup
     threshold: gr.Slider
     floor: gr.Slider
@@ -84,8 +72,8 @@ class ResultView:
 
 def build(first: Session) -> ResultView:
     status = gr.HTML(markup.ready(first.picture), elem_id="pp-status")
-    stage = Stage(
-        first.picture.shown_image() if first.picture else None,
+    stage = gr.Image(
+        str(first.picture.shown) if first.picture else None,
         interactive=False,
         show_label=False,
         label="Result",
@@ -93,6 +81,7 @@ def build(first: Session) -> ResultView:
         elem_id="pp-stage",
         alt_text="The picture with what was found drawn on it; the table below says the same in words",
     )
+    stage.postprocess = functools.partial(_as_jpeg, Path(stage.GRADIO_CACHE))
     overlays = gr.CheckboxGroup(
         [(OVERLAYS[name].title, name) for name in sorted(OVERLAYS, key=_usefulness)],
         value=[name for name in View().overlays if name in OVERLAYS],
@@ -134,7 +123,7 @@ def wire(result: ResultView, session: gr.State, desk: Desk) -> None:
     """Controls redraw at once, past the queue; only the newest position of a slider is drawn."""
 
     def redraw(now: Session, *view: object) -> list[Any]:
-        drawing = attempt(lambda: actions.draw(now, read_view(*view, OVERLAYS)))
+        drawing = attempt(lambda: actions.draw(now, read_view(view, OVERLAYS)))
         if drawing is None or isinstance(drawing, Problem):
             return [gr.skip(), gr.skip()]
         return [drawing.image, markup.table(drawing.rows, drawing.hidden)]
@@ -164,7 +153,7 @@ def _wire_download(
 ) -> None:
     def save(now: Session, *view: object) -> str:
         def make() -> str:
-            data = write(now, read_view(*view, OVERLAYS))
+            data = write(now, read_view(view, OVERLAYS))
             path = desk.shelf.new_file(_file_name(now, ending))
             path.write_bytes(data)
             return str(path)
@@ -183,6 +172,16 @@ def _wire_download(
         concurrency_id="export",
         concurrency_limit=2,
     ).success(None, js=_CLICK_FILE)
+
+
+def _as_jpeg(cache: Path, drawing: Image.Image | None) -> ImageData | None:
+    """A drawing with full colour resolution: gr.Image's own WEBP blurs thin coloured lines and takes longer."""
+    if drawing is None:
+        return None
+    path = cache / uuid.uuid4().hex / "picture.jpg"
+    path.parent.mkdir(parents=True)
+    drawing.save(path, "JPEG", quality=90, subsampling=0)
+    return ImageData(path=str(path), orig_name=path.name, mime_type="image/jpeg")
 
 
 def _file_name(session: Session, ending: str) -> str:

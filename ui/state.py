@@ -1,4 +1,4 @@
-"""What the page remembers of one visitor: immutable, small, and gone with the tab. Pictures lie on disk, not in here."""
+"""What the page remembers of one visitor: immutable, small, gone with the tab. Pictures lie on disk, not in here."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Shelf:
             path.write_bytes(images.encode(picture, max_bytes=images.MAX_BYTES)[0])
         else:
             shutil.copyfile(original, path)
-        shown = path.with_suffix(".shown")
+        shown = path.with_suffix(".jpg")
         images.thumbnail(picture, SHOWN_SIDE).save(shown, "JPEG", quality=92, subsampling=0)
         return Kept(path, picture.name, picture.size_wh, picture.notes, shown)
 

@@ -1,4 +1,4 @@
-"""Pinpoint's look: warm neutral surfaces, one green accent, IBM Plex. Sizes and colours live here; layout is in assets/css."""
+"""Pinpoint's look: warm neutral surfaces, one green accent, IBM Plex. Colours live here; layout is in assets/css."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_the_bundled_checkpoint_answers_first() -> None:
 
 
 def test_a_view_is_read_from_its_widgets() -> None:
-    assert read_view(["box", "box"], 12.0, 0.5, KNOWN) == View(("box",), 12, 0.5)
+    assert read_view([["box", "box"], 12.0, 0.5], KNOWN) == View(("box",), 12, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -167,4 +167,4 @@ def test_a_view_is_read_from_its_widgets() -> None:
 )
 def test_an_odd_view_is_refused(overlays: object, threshold: object, floor: object) -> None:
     with pytest.raises(RequestError):
-        read_view(overlays, threshold, floor, KNOWN)
+        read_view([overlays, threshold, floor], KNOWN)

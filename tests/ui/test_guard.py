@@ -15,6 +15,49 @@ from starlette.types import Receive, Scope, Send
 from tests.ui.serving import served
 from ui.guard import MAX_JSON_BYTES, MAX_UPLOAD_BYTES, Guard
 
+OPEN = [
+    "/",
+    "/config",
+    "/theme.css",
+    "/assets/index.js",
+    "/static/fonts/x.woff2",
+    "/gradio_api/info",
+    "/gradio_api/queue/data?session_hash=a",
+    "/gradio_api/heartbeat/abc",
+    "/gradio_api/file=/tmp/x/y.jpg",
+    "/gradio_api/startup-events",
+    "/gradio_api/call/detect/abc",
+]
+
+SHUT = [
+    "/gradio_api/deep_link?session_hash=a",
+    "/?deep_link=abc",
+    "/?x=1&deep_link",
+    "/gradio_api/runs",
+    "/gradio_api/runs/",
+    "/gradio_api/run-history/records",
+    "/monitoring",
+    "/monitoring/summary",
+    "/gradio_api/process_recording",
+    "/gradio_api/proxy=https://example.com/x",
+    "/gradio_api/file=https://example.com/x",
+    "/gradio_api/file=//example.com/x",
+    "/gradio_api/file=http:%2F%2Fexample.com",
+    "/openapi.json",
+    "/gradio_api/openapi.json",
+    "/docs",
+    "/gradio_api/vibe-code",
+    "/gradio_api/dev/reload",
+    "/gradio_api/run/detect",
+    "/gradio_api/api/predict",
+    "/login",
+    "/gradio_api/token",
+    "/gradio_api/custom_component/a/b/c/d",
+    "/gradio_api/file/etc/passwd",
+    "/gradio_api//deep_link",
+    "/GRADIO_API/deep_link",
+]
+
 
 async def inner(scope: Scope, receive: Receive, send: Send) -> None:
     body = await Request(scope, receive).body()
@@ -30,24 +73,12 @@ def ask(method: str, url: str, *, local: bool = False, **more: Any) -> httpx.Res
     return asyncio.run(go())
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/", "/config", "/theme.css", "/assets/index.js", "/static/fonts/x.woff2", "/gradio_api/info", "/gradio_api/queue/data?session_hash=a",
-     "/gradio_api/heartbeat/abc", "/gradio_api/file=/tmp/x/y.jpg", "/gradio_api/startup-events", "/gradio_api/call/detect/abc"],
-)  # fmt: skip
+@pytest.mark.parametrize("path", OPEN)
 def test_what_the_page_needs_is_open(path: str) -> None:
     assert ask("GET", path).text == "in:0"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/gradio_api/deep_link?session_hash=a", "/?deep_link=abc", "/?x=1&deep_link", "/gradio_api/runs", "/gradio_api/runs/",
-     "/gradio_api/run-history/records", "/monitoring", "/monitoring/summary", "/gradio_api/process_recording",
-     "/gradio_api/proxy=https://example.com/x", "/gradio_api/file=https://example.com/x", "/gradio_api/file=//example.com/x",
-     "/gradio_api/file=http:%2F%2Fexample.com", "/openapi.json", "/gradio_api/openapi.json", "/docs", "/gradio_api/vibe-code",
-     "/gradio_api/dev/reload", "/gradio_api/run/detect", "/gradio_api/api/predict", "/login", "/gradio_api/token",
-     "/gradio_api/custom_component/a/b/c/d", "/gradio_api/file/etc/passwd", "/gradio_api//deep_link", "/GRADIO_API/deep_link"],
-)  # fmt: skip
+@pytest.mark.parametrize("path", SHUT)
 def test_everything_else_is_shut(path: str) -> None:
     assert ask("GET", path).status_code == 404
 

@@ -121,7 +121,7 @@ def _prepare(
     before: Session = values[around.session]
     dropped: tuple[str, str] | None = values[around.pictures.drop]
     form = read_form(tab.task, {name: values[widget] for name, widget in fields.items()}, desk.settings)
-    view = read_view(*(values[widget] for widget in around.result.view), OVERLAYS)
+    view = read_view([values[widget] for widget in around.result.view], OVERLAYS)
 
     def do(stop: threading.Event) -> dict[Any, Any]:
         # Asked before an upload was taken in, the question means what lies in the drop area.
