@@ -66,7 +66,9 @@ def prefixes(request: Request, per_call: int) -> list[str]:
 
 @dataclass(frozen=True)
 class _Said:
-    prefix: str
+    """One prompt's answer; `origin` says what was asked, of whom and how."""
+
+    origin: Origin
     answer: Answer
 
 
@@ -103,9 +105,7 @@ class PaliGemma:
         return replace(result, usage=_usage(said, seconds), raw=_raw(said))
 
     def close(self) -> None:
-        with self._turn:
-            self._checkpoint = None
-            self._masks = None
+        self._checkpoint = self._masks = None  # whoever is being answered holds on to it until then
         _free_gpu_memory()
 
     @contextmanager
@@ -123,38 +123,36 @@ class PaliGemma:
     def _ask(
         self, checkpoint: Checkpoint, request: Request, asked: Sequence[str], stop: threading.Event | None
     ) -> list[_Said]:
-        options = request.options
+        max_tokens = request.options.max_output_tokens or MAX_TOKENS[request.task]
+        temperature = request.options.temperature or 0.0
+        image = request.images[0].image
         try:
-            answers = generate(
-                checkpoint,
-                request.images[0].image,
-                asked,
-                max_tokens=options.max_output_tokens or MAX_TOKENS[request.task],
-                temperature=options.temperature or 0.0,
-                stop=stop,
-            )
+            answers = generate(checkpoint, image, asked, max_tokens=max_tokens, temperature=temperature, stop=stop)
         except (MemoryError, RuntimeError) as error:
             if not paligemma_load.is_out_of_memory(error):
                 raise
             _free_gpu_memory()
             raise BackendError("Memory ran out while the model was answering. Choose a smaller model.") from error
         _raise_if(stop)
-        return [_Said(prefix, answer) for prefix, answer in zip(asked, answers, strict=True)]
+        parameters = {"max_output_tokens": max_tokens, "temperature": temperature}
+        origins = [Origin("paligemma", self._model, prefix, parameters) for prefix in asked]
+        return [_Said(origin, answer) for origin, answer in zip(origins, answers, strict=True)]
 
     def _in_words(self, one: _Said) -> Result:
-        text, origin = answer_text(one.answer.text), self._origin(one.prefix)
+        text = answer_text(one.answer.text)
         if one.answer.cut:
             note = Note(NoteKind.CUT, f"The answer was cut at {one.answer.answer_tokens} tokens.")
-            return Result(Outcome.TRUNCATED, text, notes=(note,), origin=origin)
-        return Result(Outcome.FOUND if text else Outcome.NONE, text, origin=origin)
+            return Result(Outcome.TRUNCATED, text, notes=(note,), origin=one.origin)
+        return Result(Outcome.FOUND if text else Outcome.NONE, text, origin=one.origin)
 
     def _in_places(self, checkpoint: Checkpoint, said: Sequence[_Said]) -> Result:
         found: list[Detection] = []
         notes: list[Note] = []
         for one in said:
-            origin = self._origin(one.prefix)
-            decoded = decode(one.answer.text, prompt=one.prefix, cut=one.answer.cut, score_of=_scores(one.answer))
-            found += [replace(detection, origin=origin) for detection in decoded.detections]
+            decoded = decode(
+                one.answer.text, prompt=one.origin.prompt, cut=one.answer.cut, score_of=_scores(one.answer)
+            )
+            found += [replace(detection, origin=one.origin) for detection in decoded.detections]
             notes += [_told(note, one, several=len(said) > 1) for note in decoded.notes]
         outcome = outcome_of(found, notes, empty=not any(one.answer.text.strip() for one in said))
 
@@ -164,11 +162,8 @@ class PaliGemma:
             notes.append(Note(NoteKind.MODEL, f"{merged} said again in nearly the same place, shown once."))
         numbered = [replace(detection, id=place) for place, detection in enumerate(kept)]
         masked, more = self._with_masks(checkpoint, numbered)
-        origin = self._origin("\n".join(one.prefix for one in said))
+        origin = replace(said[0].origin, prompt="\n".join(one.origin.prompt for one in said))
         return Result(outcome, "", tuple(masked), (*notes, *more), origin=origin)
-
-    def _origin(self, prompt: str) -> Origin:
-        return Origin("paligemma", self._model, prompt)
 
     def _with_masks(self, checkpoint: Checkpoint, found: list[Detection]) -> tuple[list[Detection], list[Note]]:
         if not any(detection.mask_tokens for detection in found):
@@ -201,7 +196,7 @@ def _told(note: Note, one: _Said, *, several: bool) -> Note:
     budget = (
         f" It was stopped at {one.answer.answer_tokens} tokens." if note.kind is NoteKind.CUT and one.answer.cut else ""
     )
-    about = f"{one.prefix[:40]}: " if several else ""
+    about = f"{one.origin.prompt[:40]}: " if several else ""
     return replace(note, detail=about + note.detail + budget)
 
 
@@ -209,7 +204,7 @@ def _raw(said: Sequence[_Said]) -> str:
     """The answer as it was given; of several, each under its prompt."""
     if len(said) == 1:
         return said[0].answer.text
-    return "\n".join(f"{one.prefix}\n{one.answer.text}" for one in said)
+    return "\n".join(f"{one.origin.prompt}\n{one.answer.text}" for one in said)
 
 
 def _usage(said: Sequence[_Said], seconds: float) -> Usage:

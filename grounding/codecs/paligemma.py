@@ -358,7 +358,7 @@ def _named(found: list[Detection], asked: Sequence[str]) -> tuple[list[Detection
         )
     repeats = len(found) - len({(d.label, d.box, d.mask_tokens) for d in found})
     if repeats:
-        notes.append(Note(NoteKind.MODEL, f"{_count(repeats, 'box')} of {len(found)} repeat an earlier one exactly."))
+        notes.append(Note(NoteKind.MODEL, f"{repeats} of {len(found)} boxes: exact repeats of an earlier one."))
     return found, notes
 
 

@@ -76,6 +76,7 @@ def test_objects_are_detected_with_their_scores(tiny: PaliGemma) -> None:
     assert all(d.score is not None and 0.8 < d.score <= 1 for d in result.detections)
     assert result.detections[0].origin
     assert result.detections[0].origin.prompt == "detect cat"
+    assert result.detections[0].origin.parameters == {"max_output_tokens": 384, "temperature": 0.0}
 
 
 def test_nothing_said_is_nothing_found(tiny: PaliGemma) -> None:
