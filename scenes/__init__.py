@@ -5,4 +5,14 @@ from scenes.drawing import HELD_OUT_STYLE, STYLES, TRAINING_STYLES
 from scenes.palette import COLOURS
 from scenes.things import KINDS, LABELS
 
-__all__ = ["COLOURS", "HELD_OUT_STYLE", "KINDS", "LABELS", "STYLES", "TRAINING_STYLES", "Scene", "SceneObject", "compose"]
+__all__ = [
+    "COLOURS",
+    "HELD_OUT_STYLE",
+    "KINDS",
+    "LABELS",
+    "STYLES",
+    "TRAINING_STYLES",
+    "Scene",
+    "SceneObject",
+    "compose",
+]

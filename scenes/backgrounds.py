@@ -1,4 +1,4 @@
-"""What lies behind the things: sky and hills, rooms, water, and plain or patterned paper, always calmer than the things.
+"""What lies behind the things: sky and hills, rooms, water, plain or patterned paper; always calmer than they are.
 
 Each painter fills a uint8[n, n, 3] canvas; all lengths are shares of its side, so any size shows the same picture.
 """
@@ -16,8 +16,9 @@ Rng = np.random.Generator
 Canvas = np.ndarray
 
 _PAPERS: tuple[RGB, ...] = (
-    (236, 238, 242), (246, 236, 220), (224, 238, 228), (222, 232, 246), (244, 226, 230), (232, 226, 244), (250, 246, 232),
-    (196, 206, 216), (206, 216, 200), (70, 76, 96), (58, 72, 76), (86, 78, 92), (160, 170, 178), (214, 200, 186),
+    (236, 238, 242), (246, 236, 220), (224, 238, 228), (222, 232, 246), (244, 226, 230), (232, 226, 244),
+    (250, 246, 232), (196, 206, 216), (206, 216, 200), (70, 76, 96), (58, 72, 76), (86, 78, 92),
+    (160, 170, 178), (214, 200, 186),
 )  # fmt: skip
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
@@ -50,21 +51,28 @@ def plain(canvas: Canvas, rng: Rng) -> None:
 
 def meadow(canvas: Canvas, rng: Rng) -> None:
     skies: tuple[tuple[RGB, RGB], ...] = (
-        ((168, 212, 242), (232, 244, 250)), ((250, 206, 170), (254, 238, 214)), ((196, 204, 240), (250, 226, 234)), ((46, 54, 92), (106, 110, 150)),
+        ((168, 212, 242), (232, 244, 250)), ((250, 206, 170), (254, 238, 214)),
+        ((196, 204, 240), (250, 226, 234)), ((46, 54, 92), (106, 110, 150)),
     )  # fmt: skip
     top, bottom = skies[int(rng.integers(len(skies)))]
     _gradient(canvas, top, bottom)
-    _disc(canvas, rng.uniform(0.08, 0.92), rng.uniform(0.06, 0.25), rng.uniform(0.04, 0.075), mix(bottom, (255, 248, 210), 0.75))
+    _disc(
+        canvas,
+        rng.uniform(0.08, 0.92),
+        rng.uniform(0.06, 0.25),
+        rng.uniform(0.04, 0.075),
+        mix(bottom, (255, 248, 210), 0.75),
+    )
     for _ in range(int(rng.integers(0, 4))):
         x, y, r = rng.uniform(0, 1), rng.uniform(0.06, 0.35), rng.uniform(0.025, 0.05)
         for dx, k in ((-1.3, 0.75), (0, 1.15), (1.3, 0.8)):
             _disc(canvas, x + dx * r, y, r * k, mix(bottom, (255, 255, 255), 0.55))
     grounds: tuple[RGB, ...] = ((182, 214, 160), (214, 210, 160), (232, 216, 184), (226, 234, 240), (168, 198, 170))
-    ground, x = grounds[int(rng.integers(len(grounds)))], np.linspace(0, 1, 40)
+    ground, across = grounds[int(rng.integers(len(grounds)))], np.linspace(0, 1, 40)
     horizon = rng.uniform(0.5, 0.7)
     for k in range(3):
-        wave = horizon + 0.12 * k + 0.04 * np.sin(rng.uniform(4, 8) * x + rng.uniform(0, 6))
-        hill = np.stack([np.r_[x, 1, 0], np.r_[wave, 1.02, 1.02]], 1)
+        wave = horizon + 0.12 * k + 0.04 * np.sin(rng.uniform(4, 8) * across + rng.uniform(0, 6))
+        hill = np.stack([np.r_[across, 1, 0], np.r_[wave, 1.02, 1.02]], 1)
         _fill(canvas, hill, mix(mix(ground, bottom, 0.3 - 0.15 * k), (60, 80, 60), 0.05 * k))
 
 
@@ -76,17 +84,40 @@ def room(canvas: Canvas, rng: Rng) -> None:
     if rng.random() < 0.5:
         width = rng.uniform(0.05, 0.1)
         for x in np.arange(0, 1, 2 * width):
-            _fill(canvas, np.array([(x, 0), (x + width, 0), (x + width, line), (x, line)]), mix(wall, (255, 255, 255), 0.25))
+            _fill(
+                canvas,
+                np.array([(x, 0), (x + width, 0), (x + width, line), (x, line)]),
+                mix(wall, (255, 255, 255), 0.25),
+            )
     _gradient(canvas, mix(floor, (0, 0, 0), 0.1), floor, line, 1)
     for y in line + (1 - line) * np.array([0.25, 0.6]):
         _fill(canvas, np.array([(0, y), (1, y), (1, y + 0.005), (0, y + 0.005)]), mix(floor, (0, 0, 0), 0.14))
-    _fill(canvas, np.array([(0, line), (1, line), (1, line + 0.022), (0, line + 0.022)]), mix(wall, (255, 255, 255), 0.6))
+    _fill(
+        canvas, np.array([(0, line), (1, line), (1, line + 0.022), (0, line + 0.022)]), mix(wall, (255, 255, 255), 0.6)
+    )
     if rng.random() < 0.5:
         x, y, w, h = rng.uniform(0.1, 0.65), rng.uniform(0.08, 0.2), rng.uniform(0.18, 0.26), rng.uniform(0.18, 0.28)
         for grow, colour in ((0.02, mix(wall, (255, 255, 255), 0.7)), (0, (206, 228, 240))):
-            _fill(canvas, np.array([(x - grow, y - grow), (x + w + grow, y - grow), (x + w + grow, y + h + grow), (x - grow, y + h + grow)]), colour)
+            _fill(
+                canvas,
+                np.array(
+                    [
+                        (x - grow, y - grow),
+                        (x + w + grow, y - grow),
+                        (x + w + grow, y + h + grow),
+                        (x - grow, y + h + grow),
+                    ]
+                ),
+                colour,
+            )
         bar = mix(wall, (255, 255, 255), 0.7)
-        _fill(canvas, np.array([(x + w / 2 - 0.006, y), (x + w / 2 + 0.006, y), (x + w / 2 + 0.006, y + h), (x + w / 2 - 0.006, y + h)]), bar)
+        _fill(
+            canvas,
+            np.array(
+                [(x + w / 2 - 0.006, y), (x + w / 2 + 0.006, y), (x + w / 2 + 0.006, y + h), (x + w / 2 - 0.006, y + h)]
+            ),
+            bar,
+        )
 
 
 def water(canvas: Canvas, rng: Rng) -> None:
@@ -120,9 +151,10 @@ def checks(canvas: Canvas, rng: Rng) -> None:
     paper = _paper(rng)
     canvas[:] = paper
     ink, n = mix(paper, _paper(rng), 0.4), int(rng.integers(5, 10))
+    square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])
     for i in range(n):
         for j in range(i % 2, n, 2):
-            _fill(canvas, (np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) + (j, i)) / n, ink)
+            _fill(canvas, (square + np.array([j, i])) / n, ink)
 
 
 def bubbles(canvas: Canvas, rng: Rng) -> None:

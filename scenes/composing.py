@@ -56,7 +56,7 @@ def compose(
     background: str | None = None,
     labels: Sequence[str] = (),
 ) -> Scene:
-    """The scene of this seed. `style`, `background` and `labels` (one thing each) replace what the seed would choose."""
+    """The scene of this seed. `style`, `background` and `labels` (a thing each) replace what the seed would choose."""
     if size_px < 32 or (style is not None and style not in STYLES) or not set(labels) <= set(LABELS):
         raise ValueError(f"cannot compose: size {size_px}, style {style}, labels {list(labels)}")
     look, layout = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])

@@ -96,7 +96,7 @@ def _finish(tile: np.ndarray, alpha: np.ndarray, thing: Thing, style: str, light
         np.copyto(tile, np.clip(tile * field[..., None], 0, 255).astype(np.uint8))
     elif style == "toon":
         step = 0.1 * max(h, w)
-        moved = cv2.warpAffine(alpha, np.float32([[1, 0, lx * step], [0, 1, ly * step]]), (w, h))
+        moved = cv2.warpAffine(alpha, np.array([[1, 0, lx * step], [0, 1, ly * step]], np.float32), (w, h))
         lit = 0.8 + 0.2 * moved.astype(np.float32) / 255
         np.copyto(tile, (tile * lit[..., None]).astype(np.uint8))
     elif style == "hatched":

@@ -97,7 +97,8 @@ def phrases(things: Sequence[Seen]) -> dict[str, tuple[int, ...]]:
 
 def _answer(things: Sequence[Seen], wanted: Sequence[tuple[str, int]], codes_of: CodesOf | None) -> str:
     detections = [
-        Detection(label, box=things[k].box, mask_tokens=None if codes_of is None else codes_of(k)) for label, k in wanted
+        Detection(label, box=things[k].box, mask_tokens=None if codes_of is None else codes_of(k))
+        for label, k in wanted
     ]
     return encode_suffix(detections)
 
@@ -105,7 +106,9 @@ def _answer(things: Sequence[Seen], wanted: Sequence[tuple[str, int]], codes_of:
 def detect(things: Sequence[Seen], labels: Sequence[str]) -> Exchange:
     """Asks for whole classes; those that are not there are not answered."""
     wanted = [(label, k) for label in labels for k in having(things, label)]
-    return Exchange("detect", f"detect {' ; '.join(labels)}", _answer(things, wanted, None), tuple(k for _, k in wanted))
+    return Exchange(
+        "detect", f"detect {' ; '.join(labels)}", _answer(things, wanted, None), tuple(k for _, k in wanted)
+    )
 
 
 def refer(things: Sequence[Seen], phrase: str, meant: Sequence[int]) -> Exchange:
@@ -114,11 +117,13 @@ def refer(things: Sequence[Seen], phrase: str, meant: Sequence[int]) -> Exchange
 
 
 def segment(things: Sequence[Seen], phrase: str, meant: Sequence[int], codes_of: CodesOf) -> Exchange:
-    return Exchange("segment", f"segment {phrase}", _answer(things, [(phrase, k) for k in meant], codes_of), tuple(meant))
+    return Exchange(
+        "segment", f"segment {phrase}", _answer(things, [(phrase, k) for k in meant], codes_of), tuple(meant)
+    )
 
 
 def caption(things: Sequence[Seen], background: str) -> Exchange:
-    """Names every thing by number and class, and by colour where its likes share one: "two cats and a red car in a room"."""
+    """Names all things by number, class and, where its likes share one, colour: "two cats and a red car in a room"."""
     groups = []
     for k in sorted(range(len(things)), key=lambda k: things[k].box.y1):
         label = things[k].label
@@ -148,7 +153,9 @@ def presence(things: Sequence[Seen], label: str, colour: str | None = None) -> E
 def colour(things: Sequence[Seen], label: str) -> Exchange | None:
     """What colour the one thing of this label has; None where there is not exactly one."""
     same = having(things, label)
-    return Exchange("colour", f"answer en what colour is the {label}?", things[same[0]].colour) if len(same) == 1 else None
+    return (
+        Exchange("colour", f"answer en what colour is the {label}?", things[same[0]].colour) if len(same) == 1 else None
+    )
 
 
 def beside(things: Sequence[Seen], label: str, side: str) -> Exchange | None:
@@ -196,7 +203,7 @@ def draw(things: Sequence[Seen], background: str, codes_of: CodesOf, rng: Rng) -
     meanings = phrases(things)
     if kind == "segment" and rng.random() < 0.75:
         meanings = {label: having(things, label) for label in present}
-    plural = [p for p in meanings if not p.split()[0] in COLOURS and " " in p]
+    plural = [p for p in meanings if p.split()[0] not in COLOURS and " " in p]
     phrase = str(rng.choice(plural if plural and rng.random() < 0.6 else list(meanings)))
     if kind == "refer":
         return refer(things, phrase, meanings[phrase])

@@ -26,7 +26,7 @@ class Part:
 def ellipse(cx: float, cy: float, rx: float, ry: float, turn: float = 0.0, n: int = 28) -> Points:
     """A closed ellipse, `turn` degrees clockwise."""
     t = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    return rotate(np.stack([rx * np.cos(t), ry * np.sin(t)], 1), turn) + (cx, cy)
+    return np.asarray(rotate(np.stack([rx * np.cos(t), ry * np.sin(t)], 1), turn) + np.array([cx, cy]))
 
 
 def polygon(*points: XY) -> Points:
@@ -48,7 +48,7 @@ def smooth(*points: XY, n: int = 6) -> Points:
     a, b, c, d = (np.roll(p, k, 0)[:, None] for k in (1, 0, -1, -2))
     t = (np.arange(n) / n)[None, :, None]
     curve = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-    return curve.reshape(-1, 2)
+    return np.asarray(curve.reshape(-1, 2))
 
 
 def curve(*points: XY, n: int = 8) -> Points:
@@ -82,4 +82,4 @@ def star(cx: float, cy: float, outer: float, inner: float, tips: int, turn: floa
 
 def rotate(points: Points, degrees: float) -> Points:
     c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
-    return points @ np.array([[c, s], [-s, c]])
+    return np.asarray(points @ np.array([[c, s], [-s, c]]))

@@ -1,4 +1,4 @@
-"""Contact sheets of the generator: `python -m scenes.preview OUT.png` (scenes), `--kinds` (every class in every style)."""
+"""Contact sheets of the generator: `python -m scenes.preview OUT.png`; with `--kinds` one picture per class."""
 
 from __future__ import annotations
 

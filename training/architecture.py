@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 from transformers import GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, SiglipVisionConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -50,7 +50,12 @@ def config(vocabulary: int, image_token: int, *, pad: int, bos: int, eos: int) -
     vision = SiglipVisionConfig(image_size=IMAGE_PX, patch_size=PATCH_PX, vision_use_head=False, **VISION)
     vision.projection_dim = TEXT["hidden_size"]
     text = GemmaConfig(
-        vocab_size=vocabulary, pad_token_id=pad, bos_token_id=bos, eos_token_id=eos, max_position_embeddings=1024, **TEXT
+        vocab_size=vocabulary,
+        pad_token_id=pad,
+        bos_token_id=bos,
+        eos_token_id=eos,
+        max_position_embeddings=1024,
+        **TEXT,
     )
     return PaliGemmaConfig(
         vision_config=vision,

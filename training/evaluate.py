@@ -178,7 +178,19 @@ def evaluate(folder: str, seed: int, number: int) -> dict[str, float]:
     rng, asker = np.random.default_rng(seed), Asker(folder)
     first = seed * SEEDS_PER_RUN
     scenes = [compose(first + k, size_px=SIZE_PX) for k in range(number)]
-    keys = ("absent", "box_iou", "mask_iou", "ask", "presence", "count", "colour", "beside", "caption", "refer", "seconds")
+    keys = (
+        "absent",
+        "box_iou",
+        "mask_iou",
+        "ask",
+        "presence",
+        "count",
+        "colour",
+        "beside",
+        "caption",
+        "refer",
+        "seconds",
+    )
     tallies = {key: Tally() for key in keys}
     answers = detect_all(asker, scenes, tallies)
     rows = {"ap50": average_precision(answers, scenes)}
@@ -204,7 +216,9 @@ def table(rows: dict[str, float]) -> str:
         value = rows[key]
         good = bar.bar is None or (value <= bar.bar if bar.less_is_better else value >= bar.bar)
         wanted = "report" if bar.bar is None else f"{bar.bar:.2f}"
-        lines.append(f"{bar.name:<58}{value:>9.3f}{wanted:>7}{bar.aim:>7.2f}  {'' if good else 'below the bar'}".rstrip())
+        lines.append(
+            f"{bar.name:<58}{value:>9.3f}{wanted:>7}{bar.aim:>7.2f}  {'' if good else 'below the bar'}".rstrip()
+        )
     more = ", ".join(f"{key} {rows[key]:.3f}" for key in ("presence", "count", "colour", "beside"))
     return "\n".join([*lines, f"of the answers: {more}"])
 

@@ -19,11 +19,12 @@ def assemble(weights: dict[str, torch.Tensor]) -> PaliGemmaForConditionalGenerat
     """The model with the trained float32 `weights`; the dense heads are left behind."""
     words = processor().tokenizer
     image = words.convert_tokens_to_ids("<image>")
-    model = build(
-        config(len(words), image, pad=words.pad_token_id, bos=words.bos_token_id, eos=words.eos_token_id)
-    )
+    model = build(config(len(words), image, pad=words.pad_token_id, bos=words.bos_token_id, eos=words.eos_token_id))
     renamed = {
-        new + name[len(old) :]: value for name, value in weights.items() for old, new in _NAMES.items() if name.startswith(old)
+        new + name[len(old) :]: value
+        for name, value in weights.items()
+        for old, new in _NAMES.items()
+        if name.startswith(old)
     }
     missing, unexpected = model.model.load_state_dict(renamed, strict=False)
     if missing or unexpected:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 from transformers import PaliGemmaForConditionalGeneration
 
 from grounding.types import Box
@@ -210,9 +210,7 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     model = build(config(size, corpus.image, pad=0, bos=corpus.bos, eos=corpus.eos))
     inner, heads = model.model, Heads()
     tower_state = torch.load(RUNS / "tower.pt", weights_only=False)["masters"]["copy"]
-    net = nn.ModuleDict(
-        {"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads}
-    )
+    net = nn.ModuleDict({"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads})
     net.load_state_dict(tower_state, strict=False)
     with torch.no_grad():
         plant(model, heads, corpus)
@@ -263,7 +261,8 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
         told = {k: v if k not in told else 0.96 * told[k] + 0.04 * v for k, v in parts.items()}
         if rank == 0 and step % 25 == 0:
             line = " ".join(
-                f"{n} {told[n] / told[n + '_n']:.3f} ({told[n + '_ok'] / told[n + '_n']:.3f})" for n in ("word", "place", "seg")
+                f"{n} {told[n] / told[n + '_n']:.3f} ({told[n + '_ok'] / told[n + '_n']:.3f})"
+                for n in ("word", "place", "seg")
             )
             print(f"{time.time() - start:.0f}s {step * args.scenes * args.prompts * workers} rows | {line}", flush=True)
         if rank == 0 and step % 100 == 0:

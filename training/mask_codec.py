@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from training.render import shards
 from training.settings import CHECKPOINT, MASK_CODES, RUNS
@@ -25,7 +25,11 @@ class Residual(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.net = nn.Sequential(
-            nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU(), nn.Conv2d(dim, dim, 3, padding=1), nn.ReLU(), nn.Conv2d(dim, dim, 1)
+            nn.Conv2d(dim, dim, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(dim, dim, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(dim, dim, 1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +102,9 @@ class MaskVAE(nn.Module):
     def load_npz(cls, path: Path) -> MaskVAE:
         vae = cls()
         with np.load(path, allow_pickle=False) as arrays:
-            state = {k: torch.from_numpy(arrays[k].astype(np.float32)) for k in arrays.files if k.startswith(("enc", "dec"))}
+            state = {
+                k: torch.from_numpy(arrays[k].astype(np.float32)) for k in arrays.files if k.startswith(("enc", "dec"))
+            }
             vae.load_state_dict(state, strict=False)
             vae.codebook.copy_(torch.from_numpy(arrays["_vq_vae._embedding"].astype(np.float32)))
         return vae.eval()
@@ -139,7 +145,8 @@ def train(seconds: float, batch: int = 96) -> MaskVAE:
         if step % 50 == 0:
             vae.eval()
             used = len(vae.encode(held[:, None].float() / 127.5 - 1).unique())
-            print(f"{time.time() - start:.0f}s step {step} loss {loss:.4f} commit {commit:.4f} IoU {mean_iou(vae, held):.4f} codes {used}", flush=True)
+            told = f"loss {loss:.4f} commit {commit:.4f} IoU {mean_iou(vae, held):.4f} codes {used}"
+            print(f"{time.time() - start:.0f}s step {step} {told}", flush=True)
             vae.train()
             torch.save(vae.state_dict(), RUNS / "vae.pt")
     return vae.eval()

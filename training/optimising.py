@@ -1,4 +1,4 @@
-"""bfloat16 models with float32 masters: on CPUs with bfloat16 units several times the speed, at no loss of small steps."""
+"""bfloat16 models with float32 masters: several times the speed on CPUs with bfloat16 units, no small step lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,10 @@ class Masters:
             hidden = [c for n, c in chosen.items() if c.ndim == 2 and ".layers." in n]
             other = [c for n, c in chosen.items() if not (c.ndim == 2 and ".layers." in n)]
             if hidden:
-                self._add(torch.optim.Muon(hidden, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"), pace * muon_lr)
+                self._add(
+                    torch.optim.Muon(hidden, weight_decay=0.02, momentum=0.95, adjust_lr_fn="match_rms_adamw"),
+                    pace * muon_lr,
+                )
             if other:
                 self._add(torch.optim.AdamW(other, betas=(0.9, 0.98), weight_decay=0.0), pace * adam_lr)
 

@@ -41,9 +41,7 @@ def mask_square(scene: Scene, index: int) -> np.ndarray:
 def render_shard(number: int) -> None:
     folder = RUNS / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
-    images = np.lib.format.open_memmap(
-        folder / f"{number:03d}.tmp.npy", "w+", np.uint8, (SHARD, IMAGE_PX, IMAGE_PX, 3)
-    )
+    images = np.lib.format.open_memmap(folder / f"{number:03d}.tmp.npy", "w+", np.uint8, (SHARD, IMAGE_PX, IMAGE_PX, 3))
     first, label, colour, box, mask = [0], [], [], [], []
     for k in range(SHARD):
         scene = compose(TRAINING_SEEDS + number * SHARD + k, size_px=IMAGE_PX)

@@ -20,8 +20,9 @@ from training.settings import CHECKPOINT, IMAGE_PX, IMAGE_TOKENS
 
 _SPACE = "▁"
 _GRAMMAR = (
-    "caption answer detect segment describe en how many are there is the a an what color colour of and in on left right "
-    "above below largest smallest biggest yes no nothing number picture image any do you see where which big small"
+    "caption answer detect segment describe en how many are there is the a an what color colour of and in on "
+    "left right above below largest smallest biggest yes no nothing number picture image any do you see where "
+    "which big small"
 )
 CONTROL = ("<pad>", "<eos>", "<bos>", "<unk>")
 

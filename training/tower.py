@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from scenes import COLOURS, LABELS
-from training.architecture import build, config, coordinate_basis, speed_up
+from training.architecture import build, config, coordinate_basis
 from training.optimising import Masters, join
 from training.render import Shard, shards
-from training.settings import IMAGE_TOKENS, RUNS, TEXT
+from training.settings import RUNS, TEXT
 from training.targets import FLAGS, targets
 
 BINS = 256
@@ -49,7 +49,9 @@ def _cached_targets(index: int, shard: Shard) -> dict[str, np.ndarray]:
     if not path.exists():
         found = targets(shard)
         small = [cv2.resize(m, (SHAPE, SHAPE), interpolation=cv2.INTER_AREA).reshape(-1) for m in shard.mask]
-        np.savez(path, owner=found.owner, rank=found.rank, number=found.number, flags=found.flags, shape=np.stack(small))
+        np.savez(
+            path, owner=found.owner, rank=found.rank, number=found.number, flags=found.flags, shape=np.stack(small)
+        )
     return dict(np.load(path))
 
 
@@ -128,7 +130,9 @@ def losses(heads: Heads, z: Tensor, owner: Tensor, known: Known) -> tuple[Tensor
     at = (torch.arange(BINS) + 0.5) / BINS
     target = torch.softmax(-((at - box[..., None]) ** 2) / (2 * _SIGMA**2), -1)
     parts["box"] = weighted(-(target * logits.log_softmax(-1)).sum(-1).mean(-1))
-    shape = F.binary_cross_entropy_with_logits(heads.shape(zo).float(), known.shape[who].float() / 255, reduction="none")
+    shape = F.binary_cross_entropy_with_logits(
+        heads.shape(zo).float(), known.shape[who].float() / 255, reduction="none"
+    )
     parts["shape"] = weighted(shape.mean(-1))
     scale = {"label": 1.0, "colour": 0.4, "rank": 0.4, "number": 0.3, "flags": 0.5, "box": 0.7, "shape": 1.0}
     total = sum((scale[k] * v for k, v in parts.items()), torch.zeros(()))
@@ -143,7 +147,9 @@ def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, a
     torch.manual_seed(0)
     model = build(config(16, 5, pad=0, bos=1, eos=2)).model
     del model.language_model.layers[:]  # only the tower and the projector are wanted here
-    net = nn.ModuleDict({"vision_tower": model.vision_tower, "projector": model.multi_modal_projector, "heads": Heads()})
+    net = nn.ModuleDict(
+        {"vision_tower": model.vision_tower, "projector": model.multi_modal_projector, "heads": Heads()}
+    )
     with torch.no_grad():
         model.multi_modal_projector.linear.weight.mul_(3.5)  # rows of about unit length: patch vectors near unit RMS
     for settings in (model.vision_tower.config,):
@@ -177,7 +183,7 @@ def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, a
         if rank == 0 and step % 25 == 0:
             line = " ".join(f"{k} {v:.3f}" for k, v in told.items())
             print(f"{time.time() - start:.0f}s {step * batch * workers} of {len(order)} | {line}", flush=True)
-        if rank == 0 and step % 200 == 0:
+        if rank == 0 and step % 100 == 0:
             torch.save({"masters": masters.state(), "spent": time.time() - start}, path)
     if rank == 0:
         torch.save({"masters": masters.state(), "spent": time.time() - start}, path)

@@ -12,7 +12,7 @@ Rng = np.random.Generator
 def chair(rng: Rng) -> list[Part]:
     u = rng.uniform
     top, seat, w = u(-1.0, -0.85), u(0.05, 0.18), u(0.45, 0.55)
-    parts = [
+    return [
         Part(stroke(polygon((w * 0.55, seat), (w * 0.62, 0.88)), 0.11), "shade"),
         Part(stroke(polygon((-w * 0.55, seat), (-w * 0.5, 0.88)), 0.11), "shade"),
         Part(stroke(polygon((-w, top), (-w, 0.95)), 0.14)),
@@ -20,7 +20,6 @@ def chair(rng: Rng) -> list[Part]:
         Part(rounded(-w - 0.06, top, -w + u(0.22, 0.32), seat, 0.1)),
         Part(rounded(-w - 0.07, seat - 0.1, w + 0.09, seat + 0.12, 0.07), "tint"),
     ]
-    return parts
 
 
 def table(rng: Rng) -> list[Part]:
@@ -65,7 +64,20 @@ def hammer(rng: Rng) -> list[Part]:
     return [
         Part(rounded(-w / 2, -0.65, w / 2, 0.1, 0.04), "wood"),
         Part(rounded(-w * 0.75, -0.12, w * 0.75, 1.0, 0.1)),
-        Part(smooth((-0.18, -0.94), (0.2, -0.94), (0.45, -0.92), (0.72, -0.68), (0.8, -0.5), (0.45, -0.66), (0.2, -0.94 + head), (-0.18, -0.94 + head), n=4), "steel"),
+        Part(
+            smooth(
+                (-0.18, -0.94),
+                (0.2, -0.94),
+                (0.45, -0.92),
+                (0.72, -0.68),
+                (0.8, -0.5),
+                (0.45, -0.66),
+                (0.2, -0.94 + head),
+                (-0.18, -0.94 + head),
+                n=4,
+            ),
+            "steel",
+        ),
         Part(rounded(-0.56, -0.97, -0.2, -0.91 + head, 0.05), "steel"),
     ]
 
@@ -77,7 +89,14 @@ def key(rng: Rng) -> list[Part]:
     for k in range(teeth):
         x = 0.86 - 0.21 * k
         parts.append(Part(rounded(x - 0.06, 0.0, x + 0.06, u(0.26, 0.38), 0.02)))
-    ring = np.concatenate([ellipse(-0.58, 0, r, r, n=40), ellipse(-0.58, 0, r, r, n=40)[:1], ellipse(-0.58, 0, hole, hole, n=40)[::-1][-1:], ellipse(-0.58, 0, hole, hole, n=40)[::-1]])
+    ring = np.concatenate(
+        [
+            ellipse(-0.58, 0, r, r, n=40),
+            ellipse(-0.58, 0, r, r, n=40)[:1],
+            ellipse(-0.58, 0, hole, hole, n=40)[::-1][-1:],
+            ellipse(-0.58, 0, hole, hole, n=40)[::-1],
+        ]
+    )
     return [*parts, Part(ring)]
 
 
@@ -90,14 +109,23 @@ def umbrella(rng: Rng) -> list[Part]:
         rim += [(x1, 0.02), ((x1 + x2) / 2, -0.1)]
     dome = [(w * np.cos(a), 0.02 + (top - 0.02) * np.sin(a)) for a in np.linspace(np.pi, 0, 16)]
     canopy = np.array([*dome, *rim[1:], (-w, 0.02)])
-    parts = [
+    return [
         Part(stroke(polygon((0, top - 0.13), (0, top + 0.1)), 0.07), "ink"),
         Part(stroke(curve((0, -0.2), (0, 0.3), (0, 0.72), (0.08, 0.9), (0.22, 0.88), (0.28, 0.72), n=5), 0.08), "wood"),
         Part(canopy),
-        Part(smooth((0, top), (w * 0.36, -0.35), (w * 0.48, 0.0), (0.0, -0.09), (-w * 0.48, 0.0), (-w * 0.36, -0.35), n=4), "tint", False),
-        Part(smooth((0, top), (w * 0.1, -0.35), (w * 0.02, -0.05), (-w * 0.02, -0.05), (-w * 0.1, -0.35), n=3), "body", False),
+        Part(
+            smooth(
+                (0, top), (w * 0.36, -0.35), (w * 0.48, 0.0), (0.0, -0.09), (-w * 0.48, 0.0), (-w * 0.36, -0.35), n=4
+            ),
+            "tint",
+            False,
+        ),
+        Part(
+            smooth((0, top), (w * 0.1, -0.35), (w * 0.02, -0.05), (-w * 0.02, -0.05), (-w * 0.1, -0.35), n=3),
+            "body",
+            False,
+        ),
     ]
-    return parts
 
 
 def cup(rng: Rng) -> list[Part]:
@@ -107,10 +135,19 @@ def cup(rng: Rng) -> list[Part]:
     parts = []
     if rng.random() < 0.5:
         for x in (-0.22, 0.12):
-            parts.append(Part(stroke(curve((x, h - 0.06), (x + 0.08, h - 0.2), (x - 0.04, h - 0.3), (x + 0.04, h - 0.42)), 0.06), "white"))
+            parts.append(
+                Part(
+                    stroke(curve((x, h - 0.06), (x + 0.08, h - 0.2), (x - 0.04, h - 0.3), (x + 0.04, h - 0.42)), 0.06),
+                    "white",
+                )
+            )
     parts += [
         Part(stroke(handle, 0.13)),
-        Part(smooth((-w, h), (0, h + 0.1), (w, h), (w * 0.97, 0.2), (b, 0.68), (0, 0.76), (-b, 0.68), (-w * 0.97, 0.2), n=5)),
+        Part(
+            smooth(
+                (-w, h), (0, h + 0.1), (w, h), (w * 0.97, 0.2), (b, 0.68), (0, 0.76), (-b, 0.68), (-w * 0.97, 0.2), n=5
+            )
+        ),
         Part(ellipse(0, h, w, 0.14), "tint"),
         Part(ellipse(0, h + 0.02, w * 0.84, 0.1), "coffee", False),
     ]
@@ -121,7 +158,7 @@ def house(rng: Rng) -> list[Part]:
     u = rng.uniform
     w, eave, peak = u(0.7, 0.82), u(-0.2, -0.05), u(-1.0, -0.82)
     side = 1 if rng.random() < 0.5 else -1
-    parts = [
+    return [
         Part(rounded(0.35 * side - 0.1, peak + 0.1, 0.35 * side + 0.1, eave, 0.02), "brick"),
         Part(polygon((-w, eave), (w, eave), (w, 0.9), (-w, 0.9))),
         Part(polygon((-w - 0.18, eave + 0.05), (0, peak), (w + 0.18, eave + 0.05)), "shade"),
@@ -130,4 +167,3 @@ def house(rng: Rng) -> list[Part]:
         Part(rounded(-0.22 - 0.32 * side, 0.2, 0.16 - 0.32 * side, 0.55, 0.03), "glass"),
         Part(ellipse(0, (eave + peak) / 2 + 0.12, 0.13, 0.13), "glass"),
     ]
-    return parts

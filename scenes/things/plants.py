@@ -21,7 +21,22 @@ def apple(rng: Rng) -> list[Part]:
     return [
         Part(stroke(curve((0, -h + 0.2), (0.03, -h - 0.05), (u(0.02, 0.14), -h - 0.22)), 0.08), "wood"),
         _leaf(0.04, -h - 0.02, u(0.38, 0.5), u(-35, -5)),
-        Part(smooth((0, -h + dip), (w * 0.45, -h), (w * 0.92, -h * 0.5), (w, 0.1), (w * 0.72, h * 0.75), (w * 0.32, h), (0, h * 0.93), (-w * 0.32, h), (-w * 0.72, h * 0.75), (-w, 0.1), (-w * 0.92, -h * 0.5), (-w * 0.45, -h))),
+        Part(
+            smooth(
+                (0, -h + dip),
+                (w * 0.45, -h),
+                (w * 0.92, -h * 0.5),
+                (w, 0.1),
+                (w * 0.72, h * 0.75),
+                (w * 0.32, h),
+                (0, h * 0.93),
+                (-w * 0.32, h),
+                (-w * 0.72, h * 0.75),
+                (-w, 0.1),
+                (-w * 0.92, -h * 0.5),
+                (-w * 0.45, -h),
+            )
+        ),
         Part(ellipse(-w * 0.5, -h * 0.35, 0.1, 0.2, 25), "tint", False),
     ]
 
@@ -32,7 +47,22 @@ def pear(rng: Rng) -> list[Part]:
     return [
         Part(stroke(curve((0, -0.7), (0.02, -0.85), (u(0.02, 0.16), -1.0)), 0.07), "wood"),
         _leaf(0.03, -0.85, u(0.32, 0.44), u(-30, 10)),
-        Part(smooth((0, -0.82), (neck, -0.62), (neck * 1.15, -0.25), (w * 0.95, 0.2), (w, 0.6), (w * 0.6, 0.93), (0, 0.98), (-w * 0.6, 0.93), (-w, 0.6), (-w * 0.95, 0.2), (-neck * 1.15, -0.25), (-neck, -0.62))),
+        Part(
+            smooth(
+                (0, -0.82),
+                (neck, -0.62),
+                (neck * 1.15, -0.25),
+                (w * 0.95, 0.2),
+                (w, 0.6),
+                (w * 0.6, 0.93),
+                (0, 0.98),
+                (-w * 0.6, 0.93),
+                (-w, 0.6),
+                (-w * 0.95, 0.2),
+                (-neck * 1.15, -0.25),
+                (-neck, -0.62),
+            )
+        ),
         Part(ellipse(-w * 0.48, 0.42, 0.09, 0.22, 15), "tint", False),
     ]
 
@@ -41,8 +71,20 @@ def banana(rng: Rng) -> list[Part]:
     u = rng.uniform
     fat, bend = u(0.34, 0.46), u(0.62, 0.82)
     outer = curve((-0.92, -0.45), (-0.6, bend * 0.4), (0.0, bend * 0.75), (0.62, bend * 0.4), (0.95, -0.4))
-    inner = curve((0.82, -0.45), (0.45, bend * 0.4 - fat * 0.85), (0.0, bend * 0.75 - fat), (-0.45, bend * 0.4 - fat * 0.85), (-0.8, -0.5))
-    ridge = curve((-0.84, -0.42), (-0.5, bend * 0.4 - fat * 0.35), (0.0, bend * 0.75 - fat * 0.5), (0.5, bend * 0.4 - fat * 0.35), (0.88, -0.36))
+    inner = curve(
+        (0.82, -0.45),
+        (0.45, bend * 0.4 - fat * 0.85),
+        (0.0, bend * 0.75 - fat),
+        (-0.45, bend * 0.4 - fat * 0.85),
+        (-0.8, -0.5),
+    )
+    ridge = curve(
+        (-0.84, -0.42),
+        (-0.5, bend * 0.4 - fat * 0.35),
+        (0.0, bend * 0.75 - fat * 0.5),
+        (0.5, bend * 0.4 - fat * 0.35),
+        (0.88, -0.36),
+    )
     return [
         Part(np.concatenate([outer, inner])),
         Part(stroke(ridge, 0.06), "shade", False),
@@ -61,7 +103,20 @@ def cherry(rng: Rng) -> list[Part]:
     parts.append(_leaf(top, -0.86, u(0.5, 0.65), u(-5, 30)))
     for s in (-1, 1):
         y = 0.5 + 0.08 * s
-        parts.append(Part(smooth((s * gap, y - r * 0.85), (s * gap + r * 0.7, y - r * 0.8), (s * gap + r, y), (s * gap + r * 0.6, y + r * 0.85), (s * gap, y + r), (s * gap - r * 0.6, y + r * 0.85), (s * gap - r, y), (s * gap - r * 0.7, y - r * 0.8))))
+        parts.append(
+            Part(
+                smooth(
+                    (s * gap, y - r * 0.85),
+                    (s * gap + r * 0.7, y - r * 0.8),
+                    (s * gap + r, y),
+                    (s * gap + r * 0.6, y + r * 0.85),
+                    (s * gap, y + r),
+                    (s * gap - r * 0.6, y + r * 0.85),
+                    (s * gap - r, y),
+                    (s * gap - r * 0.7, y - r * 0.8),
+                )
+            )
+        )
         parts.append(Part(ellipse(s * gap - r * 0.4, y - r * 0.3, r * 0.14, r * 0.24, 25), "tint", False))
     return parts
 
@@ -101,7 +156,9 @@ def flower(rng: Rng) -> list[Part]:
     ]
     for k in range(n):
         a = np.deg2rad(turn + 360 * k / n)
-        parts.append(Part(ellipse(long * np.cos(a), cy + long * np.sin(a), r + 0.05, r * 4.6 / n + 0.03, turn + 360 * k / n)))
+        parts.append(
+            Part(ellipse(long * np.cos(a), cy + long * np.sin(a), r + 0.05, r * 4.6 / n + 0.03, turn + 360 * k / n))
+        )
     parts.append(Part(ellipse(0, cy, 0.19, 0.19), "seed"))
     return parts
 
@@ -110,8 +167,31 @@ def mushroom(rng: Rng) -> list[Part]:
     u = rng.uniform
     w, stem, cap = u(0.8, 0.98), u(0.2, 0.3), u(-0.85, -0.65)
     parts = [
-        Part(smooth((-stem, 0.0), (stem, 0.0), (stem * 1.05, 0.5), (stem * 1.4, 0.9), (0, 0.97), (-stem * 1.4, 0.9), (-stem * 1.05, 0.5)), "cream"),
-        Part(smooth((-w, 0.08), (-w * 0.85, cap * 0.55), (-w * 0.4, cap * 0.95), (0, cap), (w * 0.4, cap * 0.95), (w * 0.85, cap * 0.55), (w, 0.08), (w * 0.5, 0.2), (-w * 0.5, 0.2))),
+        Part(
+            smooth(
+                (-stem, 0.0),
+                (stem, 0.0),
+                (stem * 1.05, 0.5),
+                (stem * 1.4, 0.9),
+                (0, 0.97),
+                (-stem * 1.4, 0.9),
+                (-stem * 1.05, 0.5),
+            ),
+            "cream",
+        ),
+        Part(
+            smooth(
+                (-w, 0.08),
+                (-w * 0.85, cap * 0.55),
+                (-w * 0.4, cap * 0.95),
+                (0, cap),
+                (w * 0.4, cap * 0.95),
+                (w * 0.85, cap * 0.55),
+                (w, 0.08),
+                (w * 0.5, 0.2),
+                (-w * 0.5, 0.2),
+            )
+        ),
     ]
     for x, y, r in ((-0.5, -0.12, 0.12), (0.0, -0.42, 0.15), (0.48, -0.18, 0.13), (0.08, 0.02, 0.08)):
         parts.append(Part(ellipse(x * w, y, r * u(0.8, 1.15), r * u(0.8, 1.1)), "white", False))

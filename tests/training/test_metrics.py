@@ -1,0 +1,79 @@
+"""The figures of the evaluation mean what their names say."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from grounding.types import Box, SoftMask
+from training.evaluate import BARS, table
+from training.metrics import f1, mask_iou, matched, named
+
+A, B, FAR = Box(0, 0, 0.4, 0.4), Box(0.1, 0, 0.5, 0.4), Box(0.6, 0.6, 0.9, 0.9)
+
+
+def test_each_box_is_matched_once_to_its_best():
+    pairs = matched([B, A, FAR], [A, FAR])
+    assert {(i, j) for i, j, _ in pairs} == {(1, 0), (2, 1)}
+    assert all(overlap == pytest.approx(1) for *_, overlap in pairs)
+
+
+@pytest.mark.parametrize(
+    ("found", "truth"),
+    [
+        pytest.param([], [A], id="nothing found"),
+        pytest.param([A], [], id="nothing there"),
+        pytest.param([FAR], [A], id="elsewhere"),
+    ],
+)
+def test_no_match_where_there_is_none(found, truth):
+    assert matched(found, truth) == []
+
+
+def test_mask_iou_of_a_half_is_a_half():
+    whole, half = np.ones((8, 8), np.float32), np.ones((8, 8), np.float32)
+    half[:, 4:] = 0
+    box = Box(0.25, 0.25, 0.75, 0.75)
+    assert mask_iou(SoftMask(whole, box), SoftMask(whole, box), 64) == 1
+    assert mask_iou(SoftMask(whole, box), SoftMask(half, box), 64) == pytest.approx(0.5, abs=0.07)
+    assert mask_iou(SoftMask(whole, A), SoftMask(whole, FAR), 64) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        pytest.param("two red cats and a car in a room", {"cat": 2, "car": 1}, id="numbers and colours"),
+        pytest.param("an orange apple, three fish and a red fish", {"apple": 1, "fish": 4}, id="one word, two forms"),
+        pytest.param("nothing on a plain background", {}, id="nothing"),
+        pytest.param("", {}, id="empty"),
+        pytest.param("two zebras and a CAT", {"cat": 1}, id="unknown words do not lend their number"),
+    ],
+)
+def test_a_caption_is_read_as_counts(text, counts):
+    assert named(text) == Counter(counts)
+
+
+@pytest.mark.parametrize(
+    ("said", "true", "score"),
+    [
+        pytest.param({"cat": 2}, {"cat": 2}, 1.0, id="all right"),
+        pytest.param({"cat": 1}, {"cat": 2}, 2 / 3, id="one short"),
+        pytest.param({"dog": 1}, {"cat": 1}, 0.0, id="wrong"),
+        pytest.param({}, {"cat": 1}, 0.0, id="silent"),
+        pytest.param({}, {}, 1.0, id="rightly silent"),
+    ],
+)
+def test_f1_weighs_what_is_missing_and_what_is_invented(said, true, score):
+    assert f1(Counter(said), Counter(true)) == pytest.approx(score)
+
+
+def test_the_table_names_what_falls_short():
+    rows = dict.fromkeys([*BARS, "presence", "count", "colour", "beside"], 0.9)
+    rows |= {"ap50": 0.79, "seconds": 1.2}
+    lines = table(rows).splitlines()
+    assert [line.split(":")[0] for line in lines if line.endswith("below the bar")] == [
+        "detect",
+        "seconds per detect, median                                    1.200   1.00   0.30  below the bar",
+    ]
