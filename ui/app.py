@@ -55,7 +55,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                 result = result_view.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, desk)
-        around = Around(tuple(tabs), session, pictures, side, result, trouble)
+        around = Around(page, tuple(tabs), session, pictures, side, result, trouble)
         for module, tab in zip(TABS, tabs, strict=True):
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
 
 from grounding.errors import RequestError
 from grounding.types import Task
 from jobs import fetch
 from ui import actions, examples, markup
+from ui.components import PictureInput
 from ui.desk import Desk
 from ui.messages import Problem, attempt
 from ui.result_view import ResultView
@@ -23,7 +23,7 @@ from ui.state import Session
 
 @dataclass(frozen=True)
 class PicturePanel:
-    drop: gr.Image
+    drop: PictureInput
     current: gr.HTML
     url: gr.Textbox
     fetch: gr.Button
@@ -32,7 +32,7 @@ class PicturePanel:
 
 
 def build(first: Session) -> PicturePanel:
-    drop = gr.Image(
+    drop = PictureInput(
         sources=["upload", "clipboard", "webcam"],
         height=132,
         label="Picture",
@@ -42,7 +42,6 @@ def build(first: Session) -> PicturePanel:
         placeholder="Drop a picture here\nor click to choose one",
         webcam_options=gr.WebcamOptions(mirror=False),
     )
-    drop.preprocess = _as_uploaded
     current = gr.HTML(markup.current_picture(first.picture), elem_id="pp-current")
     with gr.Row(elem_classes="pp-inline"):
         url = gr.Textbox(
@@ -130,14 +129,6 @@ def take_in(file: tuple[str, str], desk: Desk) -> Session:
     """A session with what lies in the drop area."""
     path, name = file
     return actions.give_upload(Path(path), name, desk.shelf)
-
-
-def _as_uploaded(file: ImageData | None) -> tuple[str, str] | None:
-    """The uploaded file's place and name, unopened: only our own reader opens it, behind its limits.
-
-    gr.Image's own would open 43 formats, and fail where no handler of ours can explain it.
-    """
-    return (file.path, file.orig_name or "") if file and file.path else None
 
 
 def _address(url: object) -> str:

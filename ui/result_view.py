@@ -5,20 +5,17 @@ Redrawing takes a Session and a View; nothing in this file can reach a model.
 
 from __future__ import annotations
 
-import functools
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import ImageData
-from PIL import Image
 
 from grounding.overlays import OVERLAYS
 from grounding.types import View
 from ui import actions, markup
+from ui.components import Stage
 from ui.desk import Desk
 from ui.form import read_view
 from ui.messages import Problem, attempt
@@ -31,7 +28,7 @@ _CLICK_FILE = """() => setTimeout(() =>
 @dataclass(frozen=True)
 class ResultView:
     status: gr.HTML
-    stage: gr.Image
+    stage: Stage
     overlays: gr.CheckboxGroup
     threshold: gr.Slider
     floor: gr.Slider
@@ -72,7 +69,7 @@ class ResultView:
 
 def build(first: Session) -> ResultView:
     status = gr.HTML(markup.ready(first.picture), elem_id="pp-status")
-    stage = gr.Image(
+    stage = Stage(
         str(first.picture.shown) if first.picture else None,
         interactive=False,
         show_label=False,
@@ -81,7 +78,6 @@ def build(first: Session) -> ResultView:
         elem_id="pp-stage",
         alt_text="The picture with what was found drawn on it; the table below says the same in words",
     )
-    stage.postprocess = functools.partial(_as_jpeg, Path(stage.GRADIO_CACHE))
     overlays = gr.CheckboxGroup(
         [(OVERLAYS[name].title, name) for name in sorted(OVERLAYS, key=_usefulness)],
         value=[name for name in View().overlays if name in OVERLAYS],
@@ -172,16 +168,6 @@ def _wire_download(
         concurrency_id="export",
         concurrency_limit=2,
     ).success(None, js=_CLICK_FILE)
-
-
-def _as_jpeg(cache: Path, drawing: Image.Image | None) -> ImageData | None:
-    """A drawing with full colour resolution: gr.Image's own WEBP blurs thin coloured lines and takes longer."""
-    if drawing is None:
-        return None
-    path = cache / uuid.uuid4().hex / "picture.jpg"
-    path.parent.mkdir(parents=True)
-    drawing.save(path, "JPEG", quality=90, subsampling=0)
-    return ImageData(path=str(path), orig_name=path.name, mime_type="image/jpeg")
 
 
 def _file_name(session: Session, ending: str) -> str:

@@ -90,6 +90,14 @@ def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
     return Sidebar(backend_box, model_box, key, aside, filters, note, who_box)
 
 
+def forget_key(sidebar: Sidebar, page: gr.Blocks, visitor: str) -> None:
+    """Gradio keeps the last value of every widget for the visitor's session; the key is taken out again."""
+    if visitor in page.state_holder:
+        session = page.state_holder[visitor]
+        box = session[sidebar.key._id]  # made anew, under another id, when it was shown
+        session._update_value_in_config(box._id, "")
+
+
 def wire(sidebar: Sidebar, settings: Settings) -> None:
     def choose_backend(backend: object) -> dict[Any, Any]:
         if not isinstance(backend, str) or backend not in offered(settings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from grounding.settings import Settings
 from tests.ui.echo import EchoPool
@@ -16,6 +17,12 @@ OPERATORS_KEY = "AIzaOperator000000000000"
 class Served:
     address: str
     pool: EchoPool
+    page: Any
+
+    def remembered(self) -> list[str]:
+        """Everything the server holds for its visitors' sessions, as text."""
+        sessions = self.page.app.state_holder.session_data.values()
+        return [repr(value) for each in sessions for value in (*each.config_values.values(), *each.state_data.values())]
 
 
 @functools.cache
@@ -28,4 +35,5 @@ def served() -> Served:
         port = free.getsockname()[1]
     settings = Settings(gemini_api_key=OPERATORS_KEY, port=port)
     pool = EchoPool(settings)
-    return Served(app.serve(app.create(settings, pool), settings).rstrip("/"), pool)
+    page = app.create(settings, pool)
+    return Served(app.serve(page, settings).rstrip("/"), pool, page)

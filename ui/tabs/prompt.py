@@ -12,7 +12,7 @@ import gradio as gr
 
 from grounding.overlays import OVERLAYS
 from grounding.types import Task
-from ui import actions, markup, picture_panel
+from ui import actions, markup, picture_panel, sidebar
 from ui.desk import Desk
 from ui.form import read_form, read_view
 from ui.messages import STOPPED, Problem, attempt
@@ -61,6 +61,7 @@ def lay_out(task: Task, title: str, *, doing: str, about: str, label: str, place
 class Around:
     """What a tab works with on the page besides itself. `tabs`: all of them, it among them."""
 
+    page: gr.Blocks
     tabs: tuple[Tab, ...]
     session: gr.State
     pictures: PicturePanel
@@ -76,15 +77,16 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
 
     async def ask(values: dict[Any, Any], request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
         prepared = attempt(lambda: _prepare(tab, around, fields, values, desk))
-        if isinstance(prepared, Problem):
-            yield {status: markup.failed(prepared), trouble: markup.trouble(prepared)}
-            return
         visitor = str(request.session_hash)
-        run = desk.runs.begin(visitor, lambda stop: attempt(lambda: prepared(stop)))
-        if run is None:  # pressed twice
-            yield {status: gr.skip()}
-            return
+        run = None
         try:
+            if isinstance(prepared, Problem):
+                yield {status: markup.failed(prepared), trouble: markup.trouble(prepared)}
+                return
+            run = desk.runs.begin(visitor, lambda stop: attempt(lambda: prepared(stop)))
+            if run is None:  # pressed twice
+                yield {status: gr.skip()}
+                return
             yield {status: markup.busy(tab.doing, 0), trouble: "", **_working(True, tab, around.tabs)}
             async for seconds in _ticks(run):
                 yield {status: markup.busy("Stopping" if run.stop.is_set() else tab.doing, seconds)}
@@ -92,8 +94,10 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
             if isinstance(got, Problem):
                 got = {status: markup.failed(got), trouble: "" if got.stopped else markup.trouble(got)}
             yield {**got, **_working(False, tab, around.tabs)}
-        finally:
-            desk.runs.end(visitor, run)
+        finally:  # also when the visitor leaves
+            if run:
+                desk.runs.end(visitor, run)
+            sidebar.forget_key(around.sidebar, around.page, visitor)
 
     def stop(request: gr.Request) -> None:
         desk.runs.stop(str(request.session_hash))
