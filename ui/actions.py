@@ -18,7 +18,7 @@ from grounding import geometry, images, overlays
 from grounding.errors import RequestError
 from grounding.exports.results import result_to_json, to_bytes
 from grounding.images import Picture
-from grounding.types import Detection, Request, Result, SoftMask, View
+from grounding.types import FULL_FRAME, Detection, Request, Result, SoftMask, View
 from ui.form import Form
 from ui.state import SHOWN_SIDE, Answer, Kept, Session, Shelf
 
@@ -84,6 +84,11 @@ def draw(session: Session, view: View) -> Drawing | None:
         rows=tuple(_row(one, colours[one.label], session.picture, shown.size, view.threshold) for one in visible),
         hidden=len(found) - len(visible),
     )
+
+
+def rehearse() -> None:
+    """Draw something nobody sees: the library that draws takes seconds to load the first time."""
+    overlays.render(Image.new("RGB", (64, 64)), [Detection("", FULL_FRAME)], View())
 
 
 def full_picture(session: Session, view: View, shelf: Shelf) -> bytes:

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from backends import SPECS, Pool
 from grounding.settings import Settings
-from ui import api, examples, markup, picture_panel, result_view, sidebar
+from ui import actions, api, examples, markup, picture_panel, result_view, sidebar
 from ui.desk import Desk
 from ui.form import default_choice
 from ui.guard import Guard
@@ -102,12 +102,13 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
 
 
 def warm_up(settings: Settings, pool: Pool, say: Callable[[str], None]) -> None:
-    """Open the first choice in the background where it needs no key, so that the first answer does not wait for it."""
+    """In the background: load what draws, and the first choice where it needs no key, for a quick first answer."""
     backend, model = default_choice(settings)
-    if SPECS[backend].needs_key:
-        return
 
     def load() -> None:
+        attempt(actions.rehearse)
+        if SPECS[backend].needs_key:
+            return
         opened = attempt(lambda: pool.get(backend, model))
         say(opened.text if isinstance(opened, Problem) else f"{model} is loaded.")
 

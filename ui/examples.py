@@ -20,13 +20,14 @@ SIDE_PX = 768
 THUMBNAIL_PX = 176
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A scene by its seed. `prompts`: one for each task, from what is really in it."""
 
     seed: int
     title: str
     prompts: dict[Task, str]
+    thumbnail: Image.Image
 
     def picture(self) -> Picture:
         image = Image.fromarray(scenes.compose(self.seed, size_px=SIDE_PX).image)
@@ -35,15 +36,12 @@ class Example:
 
 def compose(seed: int) -> Example:
     """The example of any seed."""
-    found = scenes.compose(seed, size_px=THUMBNAIL_PX).objects
+    scene = scenes.compose(seed, size_px=THUMBNAIL_PX)
+    found = scene.objects
     counts = Counter(thing.label for thing in found)
     labels = [label for label, _ in counts.most_common()]
     title = ", ".join(label if count == 1 else f"{count} × {label}" for label, count in counts.items())
-    return Example(seed, title, _prompts(labels, counts, {thing.label: thing.colour for thing in found}))
-
-
-def thumbnail(example: Example) -> Image.Image:
-    return Image.fromarray(scenes.compose(example.seed, size_px=THUMBNAIL_PX).image)
+    return Example(seed, title, _prompts(labels, counts), Image.fromarray(scene.image))
 
 
 @functools.cache
@@ -52,7 +50,7 @@ def shown() -> tuple[Example, ...]:
     return tuple(compose(seed) for seed in SEEDS)
 
 
-def _prompts(labels: list[str], counts: Counter[str], colours: dict[str, str]) -> dict[Task, str]:
+def _prompts(labels: list[str], counts: Counter[str]) -> dict[Task, str]:
     if not labels:
         return {Task.CAPTION: "", Task.ASK: "What is in the picture?", Task.DETECT: "house", Task.SEGMENT: "house"}
     first = labels[0]

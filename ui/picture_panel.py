@@ -57,7 +57,7 @@ def build(first: Session) -> PicturePanel:
         gr.HTML("<h3>Examples</h3>")
         compose = gr.Button("New scene", size="sm", min_width=96, scale=0)
     gallery = gr.Gallery(
-        value=[(examples.thumbnail(example), example.title) for example in examples.shown()],
+        value=[(example.thumbnail, example.title) for example in examples.shown()],
         columns=4,
         rows=2,
         height="auto",
