@@ -17,8 +17,8 @@ from backends import paligemma_load
 from backends.paligemma_generate import Answer, generate
 from backends.paligemma_load import Checkpoint
 from grounding.backend import Backend, Capabilities
-from grounding.codecs.mask_tokens import MaskCodec
-from grounding.codecs.paligemma import Spot, answer_text, decode, encode_prefix, outcome_of, with_masks
+from grounding.codecs.mask_tokens import MaskCodec, with_masks
+from grounding.codecs.paligemma import Spot, answer_text, decode, encode_prefix, outcome_of
 from grounding.errors import BackendError, GroundingError, RequestError, Stopped
 from grounding.geometry import nms
 from grounding.settings import Settings

@@ -8,23 +8,41 @@ It knows no hub and no torch, and nothing of where the file comes from.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from grounding.errors import ConfigError
+from grounding.types import FULL_FRAME, Detection, SoftMask
 
-CODES = 128  # what <seg000> … <seg127> can name
-GRID = 4  # 16 tokens, row by row
+SEG_CODES = 128  # what <seg000> … <seg127> can name
+_GRID = 4  # rows and columns
+SEG_LENGTH = _GRID * _GRID  # one mask, row by row
 SIDE = 64  # four doublings of the grid
+
+MaskDecoder = Callable[[np.ndarray], np.ndarray]
+"""int[n, 16] codes in 0..127 -> float32[n, h, w] in [0, 1]."""
 
 _CODEBOOK = "_vq_vae._embedding"
 # The layers by key, in order, with their kernel's side; every other number in between is a ReLU without weights.
 _DOUBLINGS = ("decoder.4", "decoder.6", "decoder.8", "decoder.10")
 _HALVINGS = ("encoder.0", "encoder.2", "encoder.4", "encoder.6")
 _RESIDUAL = ((".net.0", 3), (".net.2", 3), (".net.4", 1))
+
+
+def with_masks(found: Sequence[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
+    """`found` with a soft mask for each set of mask tokens, all decoded in one call (none: no call).
+
+    A mask fills its detection's box, the whole picture where there is none.
+    """
+    tokens = [detection.mask_tokens for detection in found if detection.mask_tokens]
+    probs = iter(mask_decoder(np.array(tokens)) if tokens else ())
+    return [
+        replace(d, mask=SoftMask(np.asarray(next(probs), np.float32), d.box or FULL_FRAME)) if d.mask_tokens else d
+        for d in found
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +60,7 @@ class MaskCodec:
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         """`weights` under the official names; ConfigError where one is missing or does not fit the others."""
-        self._codebook = _array(weights, _CODEBOOK, (CODES, None))
+        self._codebook = _array(weights, _CODEBOOK, (SEG_CODES, None))
         depth = self._codebook.shape[1]
         self._layers: dict[str, _Layer] = {}
         channels = self._convolution(weights, "decoder.0", 1, depth)
@@ -75,11 +93,11 @@ class MaskCodec:
     def decode(self, tokens: np.ndarray) -> np.ndarray:
         """float32[n, 64, 64] in [0, 1] for int[n, 16] in 0..127; ValueError for anything else."""
         tokens = np.asarray(tokens)
-        if tokens.ndim != 2 or tokens.shape[1] != GRID * GRID or tokens.dtype.kind not in "iu":
-            raise ValueError(f"mask tokens are int[n, {GRID * GRID}], not {tokens.dtype}{list(tokens.shape)}")
-        if tokens.size and (tokens.min() < 0 or tokens.max() >= CODES):
-            raise ValueError(f"mask tokens lie in 0..{CODES - 1}")
-        quantised = self._codebook[tokens].reshape(len(tokens), GRID, GRID, self._codebook.shape[1])
+        if tokens.ndim != 2 or tokens.shape[1] != SEG_LENGTH or tokens.dtype.kind not in "iu":
+            raise ValueError(f"mask tokens are int[n, {SEG_LENGTH}], not {tokens.dtype}{list(tokens.shape)}")
+        if tokens.size and (tokens.min() < 0 or tokens.max() >= SEG_CODES):
+            raise ValueError(f"mask tokens lie in 0..{SEG_CODES - 1}")
+        quantised = self._codebook[tokens].reshape(len(tokens), _GRID, _GRID, self._codebook.shape[1])
         x = _relu(self._conv(quantised, "decoder.0", 1))
         x = self._residual(x, ("decoder.2", "decoder.3"))
         for key in _DOUBLINGS:
@@ -97,7 +115,7 @@ class MaskCodec:
         for key in _HALVINGS:
             x = _relu(self._conv(x, key, 4, stride=2))
         x = self._residual(x, ("encoder.8", "encoder.9"))
-        x = self._conv(x, "encoder.10", 1).reshape(len(masks), GRID * GRID, self._codebook.shape[1])
+        x = self._conv(x, "encoder.10", 1).reshape(len(masks), SEG_LENGTH, self._codebook.shape[1])
         # |x - c|² without |x|², which is the same for every code.
         distance = (self._codebook**2).sum(1) - 2 * x @ self._codebook.T
         codes: np.ndarray = distance.argmin(-1)

@@ -13,17 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-import numpy as np
-
+from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH, MaskDecoder, with_masks
 from grounding.errors import RequestError
-from grounding.types import Box, Decoded, Detection, Note, NoteKind, Outcome, Request, SoftMask, Task
+from grounding.types import Box, Decoded, Detection, Note, NoteKind, Outcome, Request, Task
 
 LOC_BINS = 1024  # <loc0000> … <loc1023>
-SEG_CODES = 128  # <seg000> … <seg127>
-SEG_LENGTH = 16  # one mask: a 4x4 grid of codes
-
-MaskDecoder = Callable[[np.ndarray], np.ndarray]
-"""int[n, 16] codes in 0..127 -> float32[n, h, w] in [0, 1]."""
 
 _LABEL_LIMIT = 200  # characters; a longer "label" is a model that ran away
 _PREFIX_LIMIT = 2000  # characters; the 80 COCO names take 900, and checkpoints were trained on 128 to 512 tokens
@@ -360,13 +354,6 @@ def _named(found: list[Detection], asked: Sequence[str]) -> tuple[list[Detection
     if repeats:
         notes.append(Note(NoteKind.MODEL, f"{repeats} of {len(found)} boxes: exact repeats of an earlier one."))
     return found, notes
-
-
-def with_masks(found: Sequence[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
-    """`found` with a soft mask for each set of mask tokens, all decoded in one call (none: no call)."""
-    tokens = [d.mask_tokens for d in found if d.mask_tokens]
-    probs = iter(mask_decoder(np.array(tokens)) if tokens else ())
-    return [replace(d, mask=SoftMask(next(probs), d.box)) if d.mask_tokens and d.box else d for d in found]
 
 
 def outcome_of(found: Sequence[Detection], notes: Sequence[Note], *, empty: bool) -> Outcome:

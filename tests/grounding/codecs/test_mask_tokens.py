@@ -13,8 +13,9 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - its usual name
 
-from grounding.codecs.mask_tokens import MaskCodec
+from grounding.codecs.mask_tokens import MaskCodec, with_masks
 from grounding.errors import ConfigError
+from grounding.types import FULL_FRAME, Box, Detection
 from tests.tiny_paligemma import random_mask_weights
 
 Weights = dict[str, np.ndarray]
@@ -246,3 +247,22 @@ def test_one_array_is_not_taken_for_the_file_of_all(tmp_path: Path) -> None:
     np.save(tmp_path / "vae.npy", np.zeros(3, np.float32))
     with pytest.raises(ConfigError, match="cannot be read"):
         MaskCodec.load(tmp_path / "vae.npy")
+
+
+def test_masks_fill_their_boxes_and_the_whole_picture_where_there_is_none() -> None:
+    box = Box(0.1, 0.2, 0.5, 0.6)
+    codes = [tuple(range(16)), tuple(range(112, 128))]
+    found = [Detection("a", box, mask_tokens=codes[0]), Detection("b", box), Detection("c", mask_tokens=codes[1])]
+    calls: list[list[list[int]]] = []
+
+    def decoder(tokens: np.ndarray) -> np.ndarray:
+        calls.append(tokens.tolist())
+        return np.stack([np.full((2, 2), row[0] / 127) for row in tokens])
+
+    a, b, c = with_masks(found, decoder)
+    assert calls == [[list(row) for row in codes]]
+    assert a.mask
+    assert c.mask
+    assert (a.mask.frame, b.mask, c.mask.frame) == (box, None, FULL_FRAME)
+    assert c.mask.probs[0, 0] == pytest.approx(112 / 127)
+    assert with_masks(found[1:2], lambda tokens: pytest.fail("nothing to decode")) == found[1:2]
