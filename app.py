@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from backends import Pool
+from backends import Pool, first_choice
 from grounding.errors import ConfigError
 from grounding.settings import Settings
 
@@ -13,11 +13,10 @@ from grounding.settings import Settings
 def main() -> int:
     """Serve the page until interrupted; 2 where a setting is wrong."""
     from ui import app as page_app
-    from ui.form import default_choice
 
     try:
         settings = Settings.from_env(os.environ)
-        backend, model = default_choice(settings)
+        backend, model = first_choice(settings)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2

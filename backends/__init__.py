@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from grounding.backend import Backend, Capabilities
@@ -59,36 +60,95 @@ SPECS: dict[str, Spec] = {
 }
 
 
-class Pool:
-    """Hands out backends, each (backend, model, key) opened once and kept; the least recently used is closed.
+def first_choice(settings: Settings, backend: str | None = None) -> tuple[str, str]:
+    """(backend, model) to use where nobody chose: the operator's, else the first there is.
 
-    Opening happens under one lock: transformers' from_pretrained is not safe in two threads at once
-    and leaves the process unable to load anything afterwards.
+    PINPOINT_MODEL belongs to PINPOINT_BACKEND, or to the first backend where that is unset, and to no other.
+    """
+    own = settings.backend or next(iter(SPECS))
+    name = backend or own
+    for each in (own, name):
+        if each not in SPECS:
+            raise ConfigError(f"There is no backend called {each[:40]!r}; there are {', '.join(SPECS)}.")
+    model = settings.model if name == own and settings.model else next(iter(SPECS[name].models), "")
+    return name, model
+
+
+_Key = tuple[str, str, str]
+
+
+@dataclass(eq=False)
+class _Lent:
+    backend: Backend
+    users: int = 0
+
+
+class Pool:
+    """Lends backends, each (backend, model, key) opened once; of each kind, idle ones beyond `keep` are closed.
+
+    Kinds are what holds weights in memory and what holds a caller's key. Backends of a kind are opened one at a time:
+    transformers' from_pretrained is not safe in two threads at once and leaves the process unable to load anything
+    afterwards. Whatever is open already is lent meanwhile without waiting.
     """
 
-    def __init__(self, settings: Settings, *, keep: int = 4) -> None:
+    def __init__(self, settings: Settings, *, keep_local: int = 2, keep_keys: int = 32) -> None:
         self._settings = settings
-        self._keep = keep
-        self._lock = threading.Lock()
-        self._open: OrderedDict[tuple[str, str, str], Backend] = OrderedDict()
+        self._keep = {False: keep_local, True: keep_keys}
+        self._opening = {False: threading.Lock(), True: threading.Lock()}
+        self._table = threading.Lock()
+        self._open: OrderedDict[_Key, _Lent] = OrderedDict()
 
-    def get(self, name: str, model: str, api_key: str = "") -> Backend:
-        """The backend `name` with `model`; raises ConfigError for an unknown name, ModelLoad where it cannot load."""
-        if name not in SPECS:
-            raise ConfigError(f"There is no backend called {name[:40]!r}; there are {', '.join(SPECS)}.")
+    @contextmanager
+    def lend(self, name: str, model: str, api_key: str = "") -> Iterator[Backend]:
+        """The backend `name` with `model`, not closed before it is given back.
+
+        Raises ConfigError for an unknown name, ModelLoad where it cannot be loaded.
+        """
+        name, _ = first_choice(self._settings, name)
         key = (name, model, api_key)
-        with self._lock:
-            if key not in self._open:
-                module, function = SPECS[name].opener.split(":")
-                opener: Callable[[str, Settings, str], Backend] = getattr(importlib.import_module(module), function)
-                self._open[key] = opener(model, self._settings, api_key)
-            self._open.move_to_end(key)
-            while len(self._open) > self._keep:
-                _, oldest = self._open.popitem(last=False)
-                oldest.close()
-            return self._open[key]
+        lent = self._take(key) or self._open_and_take(key)
+        try:
+            yield lent.backend
+        finally:
+            with self._table:
+                lent.users -= 1
+            self._tidy(SPECS[name].needs_key, spare=0)
 
     def close(self) -> None:
-        with self._lock:
-            while self._open:
-                self._open.popitem()[1].close()
+        """Close everything, lent or not."""
+        with self._table:
+            lent = list(self._open.values())
+            self._open.clear()
+        for each in lent:
+            each.backend.close()
+
+    def _take(self, key: _Key) -> _Lent | None:
+        with self._table:
+            if lent := self._open.get(key):
+                lent.users += 1
+                self._open.move_to_end(key)
+            return lent
+
+    def _open_and_take(self, key: _Key) -> _Lent:
+        name, model, api_key = key
+        spec = SPECS[name]
+        with self._opening[spec.needs_key]:
+            if lent := self._take(key):  # opened by another caller while this one waited
+                return lent
+            self._tidy(spec.needs_key, spare=1)  # before, not after: there may be memory for one only
+            module, function = spec.opener.split(":")
+            opener: Callable[[str, Settings, str], Backend] = getattr(importlib.import_module(module), function)
+            lent = _Lent(opener(model, self._settings, api_key), users=1)
+            with self._table:
+                self._open[key] = lent
+            return lent
+
+    def _tidy(self, needs_key: bool, *, spare: int) -> None:
+        """Close idle backends of the kind, oldest first, until there is room for `spare` more."""
+        with self._table:
+            kind = [key for key in self._open if SPECS[key[0]].needs_key is needs_key]
+            surplus = len(kind) + spare - self._keep[needs_key]
+            idle = [key for key in kind if not self._open[key].users]
+            closing = [self._open.pop(key) for key in idle[: max(0, surplus)]]
+        for each in closing:
+            each.backend.close()

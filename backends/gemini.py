@@ -23,7 +23,7 @@ from grounding import images
 from grounding.backend import Capabilities
 from grounding.codecs import gemini as codec
 from grounding.errors import ConfigError, RequestError
-from grounding.settings import Settings
+from grounding.settings import Settings, clean_key
 from grounding.types import Decoded, Harm, Level, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
 
 THRESHOLDS: Mapping[Level, types.HarmBlockThreshold] = {
@@ -71,9 +71,12 @@ def open_backend(model: str, settings: Settings, api_key: str) -> Gemini:
     base_url = settings.gemini_base_url
     if base_url is not None and not re.match(r"https?://[^/]", base_url):
         raise ConfigError("GOOGLE_GEMINI_BASE_URL should begin with https://, or be left unset for Google's own.")
-    if not re.fullmatch(r"[\w./-]{1,200}", model, flags=re.ASCII):
+    if not re.fullmatch(r"((models|tunedModels)/)?[\w-][\w.-]{0,200}", model, flags=re.ASCII):
         raise ConfigError("A Gemini model's name has letters, digits, dots and dashes, like gemini-2.5-flash.")
-    return Gemini(model, _clean_key(api_key), base_url, deadline_s=settings.deadline_s)
+    key = clean_key(api_key)
+    if not key:  # an empty one must never reach google-genai, which would quietly take the server's own
+        raise ConfigError("Gemini needs an API key, and none was given. Get one in Google AI Studio.")
+    return Gemini(model, key, base_url, deadline_s=settings.deadline_s)
 
 
 class Gemini:
@@ -176,17 +179,3 @@ def _empty(result: Result, reply: Reply, task: Task) -> Result:
     )  # finished, but empty: for boxes that is not the same as "there are none"
     outcome = Outcome.UNRECOGNISED if task in _LOCATING else Outcome.NONE
     return replace(result, outcome=outcome, notes=(said, *reply.notes))
-
-
-def _clean_key(api_key: str) -> str:
-    """The key without what gets copied along with it; raises ConfigError where that leaves no key.
-
-    An empty one must never reach google-genai, which would quietly take the server's own from the environment.
-    """
-    key = re.sub(r"^(export\s+)?(GEMINI|GOOGLE)_API_KEY\s*[=:]", "", api_key.strip(), flags=re.IGNORECASE)
-    key = key.strip().strip("\"'`").strip()
-    if not key:
-        raise ConfigError("Gemini needs an API key, and none was given. Get one in Google AI Studio.")
-    if not re.fullmatch(r"[!#-&(-~]{1,512}", key):  # printable ASCII without spaces and quotes: what a header may hold
-        raise ConfigError("This does not look like a Gemini API key: it has spaces, line breaks or odd characters.")
-    return key

@@ -161,7 +161,8 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
             reason = _str(candidate.get("finishReason")) or reason
             message = _str(candidate.get("finishMessage")) or message
             ratings = _ratings(candidate.get("safetyRatings")) or ratings
-    if feedback.get("blockReason") or feedback.get("blockReasonMessage"):
+    unspecified = feedback.get("blockReason") == "BLOCKED_REASON_UNSPECIFIED" and candidates
+    if (feedback.get("blockReason") or feedback.get("blockReasonMessage")) and not unspecified:
         reply = _prompt_blocked(feedback)
     elif not candidates:
         reply = Reply(Ending.BROKEN, sentence=_NOTHING)

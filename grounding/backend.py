@@ -13,8 +13,8 @@ from grounding.types import Harm, Request, Result, Task
 class Capabilities:
     """What a backend can do, as data, so that no caller asks which one it is.
 
-    harms: categories whose threshold a request may set; empty where the backend has no filter, and `no_safety` says why.
-    sends_to: who gets to see the picture, for the notice beside the run button ("Google", "nobody: it stays on this machine").
+    harms: categories whose threshold a request may set; empty where the backend has no filter: `no_safety` says why.
+    sends_to: who gets to see the picture ("Google", "nobody: it stays on this machine"), for the notice on the page.
     scores: whether detections carry a score.
     """
 

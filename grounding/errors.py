@@ -10,7 +10,8 @@ GroundingError            shown to people as it is: what happened and what to do
     ├── Timeout           … in the time allowed
     └── ModelLoad         … because its weights could not be loaded
 
-Messages stay under 200 characters and hold no path, no class name and no key. A block by a safety filter is a Result, not an error.
+Messages stay under 200 characters and hold no path, no class name and no key. A block by a safety filter is a Result,
+not an error.
 """
 
 from __future__ import annotations

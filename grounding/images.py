@@ -19,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from grounding.errors import ImageError
 from grounding.types import Note, NoteKind
@@ -33,6 +33,7 @@ MAX_BYTES = 20_000_000
 MAX_SENT_BYTES = 14_000_000
 """Gemini takes 20 MB for a whole request; base64 adds a third, and prompt and schema need room."""
 
+_MAX_JPEG_SIDE = 65_500  # libjpeg's own limit
 _MAX_SENT_PNG_PIXELS = 4_000_000  # a PNG of more takes seconds to pack
 
 READABLE = "PNG, JPEG, WEBP, HEIC, AVIF, GIF or BMP"
@@ -328,6 +329,8 @@ def _packed(image: Image.Image, kind: str, **options: int) -> bytes:
 
 def _attempts(image: Image.Image) -> Iterator[tuple[Image.Image, int]]:
     """Ever lighter versions: quality first, then size, down to a picture of a few pixels."""
+    if max(image.size) > _MAX_JPEG_SIDE:
+        image = ImageOps.contain(image, (_MAX_JPEG_SIDE, _MAX_JPEG_SIDE), Image.Resampling.LANCZOS)
     yield image, 95
     while True:
         yield image, 85

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grounding.types import Outcome, Result, Task
 
 _LABELLED = frozenset({Outcome.FOUND, Outcome.NONE, Outcome.REPAIRED})
+
+
+def split_labels(text: str) -> tuple[str, ...]:
+    """ "cat; dog" and one per line are two labels; commas split only where nothing else does. Repeats count once."""
+    parts = re.split(r"[;\n]", text)
+    if len(parts) == 1:
+        parts = text.split(",")
+    return tuple(dict.fromkeys(label for part in parts if (label := " ".join(part.split()))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,15 +41,24 @@ class Sample:
 
 
 class LabelSet:
-    """Class names in order: first those asked for, then each new one as it first appears."""
+    """Class names in order: first those asked for, then each new one as it first appears.
+
+    "Cat" and "cat" are one class, spelled as asked or as first seen; what has no name is an "object", or the one thing
+    that was asked for.
+    """
 
     def __init__(self, asked: Iterable[str] = ()) -> None:
-        self._indices = {name: index for index, name in enumerate(dict.fromkeys(asked))}
+        self._names: dict[str, str] = {}
+        for name in asked:
+            self._names.setdefault(name.strip().casefold(), name.strip())
+        self._unnamed = next(iter(self._names.values())) if len(self._names) == 1 else "object"
 
     def index(self, name: str) -> int:
         """The place of `name`, from 0; a new name goes to the end."""
-        return self._indices.setdefault(name, len(self._indices))
+        name = name.strip() or self._unnamed
+        self._names.setdefault(name.casefold(), name)
+        return list(self._names).index(name.casefold())
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._indices)
+        return tuple(self._names.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -51,6 +52,18 @@ class Settings:
             port=_port(text("PINPOINT_PORT") or "7860"),
             on_space=on_space,
         )
+
+
+def clean_key(text: str) -> str:
+    """The API key in `text` without what gets copied along with it (a variable's name, quotes); "" where it is blank.
+
+    Raises ConfigError where what is left cannot be one.
+    """
+    key = re.sub(r"^(export\s+)?(GEMINI|GOOGLE)_API_KEY\s*[=:]", "", text.strip(), flags=re.IGNORECASE)
+    key = key.strip().strip("\"'`").strip()
+    if key and not re.fullmatch(r"[!#-&(-~]{1,512}", key):  # printable ASCII, no spaces or quotes: a header's limits
+        raise ConfigError("This does not look like an API key: it has spaces, line breaks or odd characters.")
+    return key
 
 
 def _flag(value: str | None, name: str) -> bool:

@@ -13,6 +13,7 @@ import csv
 import io
 import math
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,12 +21,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends import SPECS, Pool
+from backends import SPECS, Pool, first_choice
 from grounding import images
 from grounding.backend import Backend
 from grounding.errors import ConfigError, GroundingError, RequestError, Stopped
 from grounding.exports import FORMATS
-from grounding.labels import Sample
+from grounding.labels import Sample, split_labels
 from grounding.settings import Settings
 from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Request, Result, Task
 from jobs.sources import Skipped, Source, gather
@@ -79,26 +80,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_env(os.environ)
         if args.deadline is not None:
             settings = replace(settings, deadline_s=args.deadline)
-        pool = Pool(settings)
-        open_files.callback(pool.close)
         question = _question(args)
         found = list(gather(args.pictures, open_files))
         sources = [each for each in found if isinstance(each, Source)]
         skipped = [each for each in found if isinstance(each, Skipped)]
         if not sources:
             raise RequestError("There are no pictures there.")
-        backend = _open(args, settings, pool, question)
-        args.out.mkdir(parents=True, exist_ok=True)
+        backend = _open(args, settings, open_files, question)
+        _make(args.out)
         for each in skipped:
             _say(f"skipped {each.name}: {each.reason}")
         return _run(args, sources, backend, question)
     except GroundingError as error:
         parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: error: {error}\n")
-    except OSError as error:
-        why = error.strerror or "unknown fault"
-        parser.exit(
-            WRONG_ARGUMENTS, f"{parser.prog}: error: The results cannot be written to the output folder: {why}.\n"
-        )
+    except KeyboardInterrupt:
+        parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: stopped before the first picture\n")
     finally:
         open_files.close()
 
@@ -128,15 +124,14 @@ def _run(args: argparse.Namespace, sources: list[Source], backend: Backend, ques
     return SOME_FAILED if rows else DONE
 
 
-def _open(args: argparse.Namespace, settings: Settings, pool: Pool, question: Request) -> Backend:
-    name = args.backend or settings.backend or "paligemma"
-    configured = settings.model if name == (settings.backend or name) else None
-    if name not in SPECS:
-        raise RequestError(f"There is no backend called {name[:40]!r}; there are {', '.join(SPECS)}.")
+def _open(args: argparse.Namespace, settings: Settings, open_files: ExitStack, question: Request) -> Backend:
+    name, model = first_choice(settings, args.backend)
     key = (settings.gemini_api_key or "") if SPECS[name].needs_key else ""
     if SPECS[name].needs_key and not key:
         raise ConfigError(f"The backend {name} needs a key. Set GEMINI_API_KEY to yours.")
-    backend = pool.get(name, args.model or configured or SPECS[name].models[0], key)
+    pool = Pool(settings)
+    open_files.callback(pool.close)
+    backend = open_files.enter_context(pool.lend(name, args.model or model, key))
     able = backend.capabilities
     if question.task not in able.tasks:
         raise RequestError(f"The backend {name} cannot {question.task}.")
@@ -146,7 +141,7 @@ def _open(args: argparse.Namespace, settings: Settings, pool: Pool, question: Re
 
 
 def _question(args: argparse.Namespace) -> Request:
-    labels = tuple(dict.fromkeys(each.strip() for each in args.labels.split(";") if each.strip()))
+    labels = split_labels(args.labels)
     task, text = Task(args.task), args.text.strip()
     if task in (Task.DETECT, Task.SEGMENT) and not labels and not text:
         raise RequestError(f"{task} needs --labels or --text: what to look for.")
@@ -188,8 +183,21 @@ def _write(path: Path, content: bytes) -> None:
     try:
         part.write_bytes(content)
         part.replace(path)
+    except OSError as error:
+        raise _unwritable(error) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> RequestError:
+    return RequestError(f"The results cannot be written to the output folder: {error.strerror or 'unknown fault'}.")
 
 
 def _say(line: str) -> None:
@@ -242,5 +250,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)  # a polite kill keeps what was labelled so far, as Ctrl-C does
     sys.exit(main())

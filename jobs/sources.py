@@ -53,7 +53,7 @@ def gather(paths: Iterable[Path], open_files: ExitStack) -> Iterator[Source | Sk
     """
     taken: set[str] = set()
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # Path.is_dir raises on a name that is too long
             found = _folder(path)
         elif path.suffix.lower() == ".zip":
             found = _archive(path, open_files)
@@ -68,8 +68,11 @@ def _file(path: Path, name: str) -> Source:
 
 
 def _folder(root: Path) -> Iterator[Source | Skipped]:
-    for folder, folders, files in os.walk(root):
+    closed: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=closed.append):
         folders[:] = sorted(each for each in folders if not each.startswith((".", "__MACOSX")))
+        for link in (each for each in folders if os.path.islink(os.path.join(folder, each))):
+            yield Skipped(Path(folder, link).relative_to(root).as_posix(), "a link to a folder; name it itself")
         for file in sorted(files):
             path = Path(folder, file)
             name = path.relative_to(root).as_posix()
@@ -79,6 +82,8 @@ def _folder(root: Path) -> Iterator[Source | Skipped]:
                 yield _file(path, name)
             else:
                 yield Skipped(name, _not_meant(file))
+    for error in closed:
+        yield Skipped(Path(error.filename).name, "a folder that may not be opened")
 
 
 def _archive(path: Path, open_files: ExitStack) -> Iterator[Source | Skipped]:

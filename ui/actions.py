@@ -62,13 +62,12 @@ def answer(form: Form, session: Session, pool: Pool, shelf: Shelf, stop: threadi
 
 def ask(form: Form, picture: Picture, pool: Pool, stop: threading.Event | None = None) -> Result:
     """The model's whole reply; raises GroundingError where none came."""
-    backend = pool.get(form.backend, form.model, form.api_key)
-    capabilities = backend.capabilities
-    if form.task not in capabilities.tasks:
-        raise RequestError(f"{form.model} cannot {form.task.value}. Choose another model.")
-    safety = {harm: level for harm, level in form.safety.items() if harm in capabilities.harms}
-    request = Request(form.task, (picture,), form.text, form.labels, safety=safety)
-    return backend.predict(request, stop)
+    with pool.lend(form.backend, form.model, form.api_key) as backend:
+        capabilities = backend.capabilities
+        if form.task not in capabilities.tasks:
+            raise RequestError(f"{form.model} cannot {form.task.value}. Choose another model.")
+        safety = {harm: level for harm, level in form.safety.items() if harm in capabilities.harms}
+        return backend.predict(Request(form.task, (picture,), form.text, form.labels, safety=safety), stop)
 
 
 def draw(session: Session, view: View) -> Drawing | None:

@@ -14,11 +14,10 @@ from pathlib import Path
 import gradio as gr
 from starlette.middleware import Middleware
 
-from backends import SPECS, Pool
+from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
 from ui import actions, api, examples, markup, picture_panel, result_view, sidebar
 from ui.desk import Desk
-from ui.form import default_choice
 from ui.guard import Guard
 from ui.messages import Problem, attempt
 from ui.state import KEPT_S, Session, Shelf
@@ -48,7 +47,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     with gr.Tabs(elem_id="pp-tabs"):
                         tabs = [tab.build(welcome.prompts) for tab in TABS]
                     trouble = gr.HTML("", elem_id="pp-trouble")
-                    who = gr.HTML(sidebar.who(*default_choice(settings), settings), elem_id="pp-who")
+                    who = gr.HTML(sidebar.who(*first_choice(settings), settings), elem_id="pp-who")
                 with gr.Column(elem_classes="pp-card"):
                     side = sidebar.build(settings, who)
             with gr.Column(elem_id="pp-result"):
@@ -103,13 +102,17 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
 
 def warm_up(settings: Settings, pool: Pool, say: Callable[[str], None]) -> None:
     """In the background: load what draws, and the first choice where it needs no key, for a quick first answer."""
-    backend, model = default_choice(settings)
+    backend, model = first_choice(settings)
+
+    def open_first() -> None:
+        with pool.lend(backend, model):
+            pass
 
     def load() -> None:
         attempt(actions.rehearse)
         if SPECS[backend].needs_key:
             return
-        opened = attempt(lambda: pool.get(backend, model))
+        opened = attempt(open_first)
         say(opened.text if isinstance(opened, Problem) else f"{model} is loaded.")
 
     threading.Thread(target=load, name="warm-up", daemon=True).start()

@@ -10,9 +10,10 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backends import SPECS
+from backends import SPECS, first_choice
 from grounding.errors import ConfigError, RequestError
-from grounding.settings import Settings
+from grounding.labels import split_labels
+from grounding.settings import Settings, clean_key
 from grounding.types import Harm, Level, Task, View
 
 MAX_PROMPT = 4_000
@@ -20,7 +21,6 @@ MAX_LABELS = 100
 MAX_LABEL = 200
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # a name, or owner/name; never a path of ours
-_KEY = re.compile(r"[\x21-\x7e]{8,400}")
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Form:
 def read_form(task: Task, values: Mapping[str, object], settings: Settings) -> Form:
     """Check `values` (prompt, backend, model, api_key and one per Harm); raises RequestError or ConfigError."""
     prompt = _text(values.get("prompt", ""), MAX_PROMPT)
-    backend = values.get("backend") or default_choice(settings)[0]
+    backend = values.get("backend") or first_choice(settings)[0]
     if not isinstance(backend, str) or backend not in offered(settings):
         raise ConfigError(f"There is no such backend. Choose one of: {', '.join(offered(settings))}.")
-    labels = split_labels(prompt) if task in (Task.DETECT, Task.SEGMENT) else ()
+    labels = read_labels(prompt) if task in (Task.DETECT, Task.SEGMENT) else ()
     if task is Task.ASK and not prompt:
         raise RequestError("Type a question about the picture first.")
     if task in (Task.DETECT, Task.SEGMENT) and not labels:
@@ -76,12 +76,9 @@ def read_view(values: Sequence[object], known: Collection[str]) -> View:
     )
 
 
-def split_labels(text: str) -> tuple[str, ...]:
-    """ "cat; dog" and one per line are two labels; commas split only where nothing else does. Repeats count once."""
-    parts = re.split(r"[;\n]", text)
-    if len(parts) == 1:
-        parts = text.split(",")
-    labels = tuple(dict.fromkeys(label for part in parts if (label := " ".join(part.split()))))
+def read_labels(text: str) -> tuple[str, ...]:
+    """The labels in `text`; raises RequestError for more, or longer ones, than are asked at once."""
+    labels = split_labels(text)
     if len(labels) > MAX_LABELS:
         raise RequestError(f"That is {len(labels)} things to look for; {MAX_LABELS} at a time is the limit.")
     if any(len(label) > MAX_LABEL for label in labels):
@@ -92,14 +89,6 @@ def split_labels(text: str) -> tuple[str, ...]:
 def offered(settings: Settings) -> tuple[str, ...]:
     """The backends visitors may choose; replaying recorded answers is for whoever started the page with it."""
     return tuple(name for name in SPECS if name != "replay" or settings.backend == name)
-
-
-def default_choice(settings: Settings) -> tuple[str, str]:
-    """(backend, model) of the first page: the operator's choice, else the bundled checkpoint."""
-    backend = settings.backend or next(iter(SPECS))
-    if backend not in SPECS:
-        raise ConfigError(f"PINPOINT_BACKEND should be one of: {', '.join(SPECS)}.")
-    return backend, settings.model or SPECS[backend].models[0]
 
 
 def _text(value: object, limit: int) -> str:
@@ -114,10 +103,10 @@ def _text(value: object, limit: int) -> str:
 
 
 def _model(value: object, backend: str, settings: Settings) -> str:
-    chosen_backend, chosen_model = default_choice(settings)
-    known = (*SPECS[backend].models, *([chosen_model] if backend == chosen_backend else []))
+    _, chosen = first_choice(settings, backend)
+    known = (*SPECS[backend].models, chosen)
     if value in (None, ""):
-        return chosen_model if backend == chosen_backend else known[0]
+        return chosen
     if not isinstance(value, str):
         raise RequestError("Choose a model from the list, or type its id.")
     model = value.strip()
@@ -137,8 +126,7 @@ def _key(value: object, backend: str, settings: Settings) -> str:
         return ""
     if value is not None and not isinstance(value, str):
         raise RequestError("The API key should be text.")
-    key = (value or "").strip()
-    key = re.sub(r"^(export\s+)?(GEMINI|GOOGLE)_API_KEY\s*=\s*", "", key).strip("\"' ")
+    key = clean_key(value or "")
     if not key and settings.share_key and settings.gemini_api_key:
         return settings.gemini_api_key
     if not key:
@@ -146,8 +134,6 @@ def _key(value: object, backend: str, settings: Settings) -> str:
             "Gemini needs an API key. Paste yours under Model (aistudio.google.com/apikey makes one), "
             "or choose a model on this machine."
         )
-    if not _KEY.fullmatch(key):
-        raise ConfigError("This does not look like an API key: it should be one word of letters, digits and signs.")
     return key
 
 

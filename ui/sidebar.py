@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import gradio as gr
 
-from backends import SPECS
+from backends import SPECS, first_choice
 from grounding.backend import Capabilities
 from grounding.settings import Settings
 from grounding.types import Harm, Level
 from ui import markup
-from ui.form import default_choice, offered
+from ui.form import offered
 
 BUNDLED = "pinpoint-nano"
 
@@ -55,7 +55,7 @@ def who(backend: str, model: str, settings: Settings) -> str:
 
 
 def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
-    backend, model = default_choice(settings)
+    backend, model = first_choice(settings)
     spec, able = SPECS[backend], capabilities(backend, settings)
     gr.HTML("<h2>Model</h2>")
     with gr.Group(elem_classes="pp-stack"):
@@ -102,7 +102,7 @@ def wire(sidebar: Sidebar, settings: Settings) -> None:
     def choose_backend(backend: object) -> dict[Any, Any]:
         if not isinstance(backend, str) or backend not in offered(settings):
             return {sidebar.who: gr.skip()}
-        default_backend, default_model = default_choice(settings)
+        default_backend, default_model = first_choice(settings)
         models = list(SPECS[backend].models)
         model = default_model if backend == default_backend else models[0]
         able = capabilities(backend, settings)

@@ -11,7 +11,7 @@ from typing import Any
 from grounding.exports.results import to_bytes
 from grounding.geometry import area_px, coco_rle, to_px
 from grounding.labels import LabelSet, Sample
-from grounding.types import THRESHOLD, Box, Detection
+from grounding.types import THRESHOLD, Box, Detection, Outcome
 
 
 def coco_format(
@@ -26,6 +26,8 @@ def coco_format(
             continue
         image: dict[str, Any] = {"id": len(images) + 1, "file_name": sample.picture}
         image["width"], image["height"] = sample.size_wh
+        if sample.result.outcome not in (Outcome.FOUND, Outcome.NONE):
+            image["outcome"] = sample.result.outcome.value
         images.append(image)
         for detection in sample.result.detections:
             frame = detection.box or (detection.mask.frame if detection.mask else None)

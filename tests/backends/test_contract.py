@@ -38,7 +38,7 @@ def open_paligemma(open_files: ExitStack) -> Backend:
     folder = tiny_paligemma.build(Path(open_files.enter_context(TemporaryDirectory())))
     pool = Pool(Settings())
     open_files.callback(pool.close)
-    return pool.get("paligemma", str(folder))
+    return open_files.enter_context(pool.lend("paligemma", str(folder)))
 
 
 def open_gemini(open_files: ExitStack) -> Backend:
@@ -46,11 +46,11 @@ def open_gemini(open_files: ExitStack) -> Backend:
     service = open_files.enter_context(_Replies())
     pool = Pool(Settings(gemini_base_url=service.url))
     open_files.callback(pool.close)
-    return pool.get("gemini", SPECS["gemini"].models[0], "a-key-for-tests")
+    return open_files.enter_context(pool.lend("gemini", SPECS["gemini"].models[0], "a-key-for-tests"))
 
 
 def open_replay(open_files: ExitStack) -> Backend:
-    return Pool(Settings()).get("replay", SPECS["replay"].models[0])
+    return open_files.enter_context(Pool(Settings()).lend("replay", str(REPLIES)))
 
 
 OPENERS: dict[str, Callable[[ExitStack], Backend]] = {

@@ -327,7 +327,8 @@ def test_a_local_checkpoint_loads_and_answers_without_touching_the_network(
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     pool = Pool(Settings())
-    assert pool.get("paligemma", str(folder)).predict(ask(Task.CAPTION)).text == "a cat on grass"
+    with pool.lend("paligemma", str(folder)) as backend:
+        assert backend.predict(ask(Task.CAPTION)).text == "a cat on grass"
     pool.close()
 
 

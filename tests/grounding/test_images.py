@@ -409,3 +409,8 @@ def test_a_thumbnail_keeps_the_shape_and_never_grows(side: int, size: tuple[int,
     small = thumbnail(picture, side)
     assert small.size == size
     assert small is not picture.image
+
+
+def test_a_picture_longer_than_a_jpeg_can_be_is_made_smaller_to_be_sent() -> None:
+    data, mime = encode(load(Image.new("RGB", (70_000, 60), "red")))
+    assert (mime, max(Image.open(BytesIO(data)).size)) == ("image/jpeg", 65_500)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -90,7 +92,8 @@ class EchoPool(Pool):
         self.echo = Echo()
         self.keys: list[str] = []
 
-    def get(self, name: str, model: str, api_key: str = "") -> Backend:
+    @contextmanager
+    def lend(self, name: str, model: str, api_key: str = "") -> Iterator[Backend]:
         self.keys.append(api_key)
         backend: Any = self.echo
-        return backend
+        yield backend

@@ -6,10 +6,11 @@ import math
 
 import pytest
 
+from backends import first_choice
 from grounding.errors import ConfigError, GroundingError, RequestError
 from grounding.settings import Settings
 from grounding.types import Harm, Level, Task, View
-from ui.form import default_choice, offered, read_form, read_view, split_labels
+from ui.form import offered, read_form, read_labels, read_view
 
 LAPTOP = Settings()
 KNOWN = ("mask", "box", "label")
@@ -29,7 +30,7 @@ KNOWN = ("mask", "box", "label")
     ],
 )
 def test_labels_are_split_as_people_write_them(text: str, labels: tuple[str, ...]) -> None:
-    assert split_labels(text) == labels
+    assert read_labels(text) == labels
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_labels_are_split_as_people_write_them(text: str, labels: tuple[str, ...
 )
 def test_too_much_to_look_for_is_refused(text: str) -> None:
     with pytest.raises(RequestError):
-        split_labels(text)
+        read_labels(text)
 
 
 def test_detect_asks_for_labels_and_a_question_for_text() -> None:
@@ -140,7 +141,7 @@ def test_the_operators_model_may_be_a_folder() -> None:
 
 
 def test_the_bundled_checkpoint_answers_first() -> None:
-    assert default_choice(LAPTOP) == ("paligemma", "pinpoint-nano")
+    assert first_choice(LAPTOP) == ("paligemma", "pinpoint-nano")
     assert "replay" not in offered(LAPTOP)
     assert "replay" in offered(Settings(backend="replay"))
 
