@@ -10,7 +10,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import GemmaConfig, PaliGemmaConfig, PaliGemmaForConditionalGeneration, SiglipVisionConfig
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from training.settings import IMAGE_PX, PATCH_PX, TEXT, VISION
+from training.settings import IMAGE_PX, PATCH_PX, ROPE_THETA, TEXT, VISION
 
 WAVES = 32  # of the Fourier basis for coordinates: 64 numbers, as wide as one attention head
 
@@ -55,6 +55,7 @@ def config(vocabulary: int, image_token: int, *, pad: int, bos: int, eos: int) -
         bos_token_id=bos,
         eos_token_id=eos,
         max_position_embeddings=1024,
+        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
         **TEXT,
     )
     return PaliGemmaConfig(

@@ -21,17 +21,16 @@ from grounding.types import Box
 from scenes import COLOURS, LABELS
 from scenes.composing import look_of
 from scenes.language import Exchange, tasks
-from scenes.things import KINDS
-from training.architecture import PatchLinear, build, config, coordinate_basis
+from training.architecture import PatchLinear, build, config
 from training.mask_codec import MaskVAE
 from training.optimising import Masters, join
+from training.planting import plant
 from training.render import shards
-from training.settings import CHECKPOINT, IMAGE_TOKENS, RUNS, SHARD, TEXT, TRAINING_SEEDS
+from training.settings import CHECKPOINT, IMAGE_TOKENS, ROPE_THETA, RUNS, SHARD, TEXT, TRAINING_SEEDS
 from training.tokenizer import build as build_tokenizer
 from training.tower import Heads, Known, load_known, losses, pixels
 
 _COLOUR_NAMES = list(COLOURS)
-_READERS = (1, 2)  # layers whose heads start out reading y1, x1, y2, x2 from a patch
 _SMEAR = 2.5  # bins: how far a right place's neighbours count as right, too
 
 
@@ -114,7 +113,7 @@ def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tenso
     seen = (at[None, None] < rows.prefix[:, None, None]) | (at[None, None] <= at[None, :, None])
     seen &= at[None, None] < rows.length[:, None, None]
     bias = torch.zeros(n, 1, t, t, dtype=x.dtype).masked_fill_(~seen[:, None], -1e4)
-    angle = (at + 1.0)[:, None] / 10000 ** (torch.arange(0, head, 2) / head)
+    angle = (at + 1.0)[:, None] / ROPE_THETA ** (torch.arange(0, head, 2) / head)
     cos, sin = (torch.cat([f, f], -1).to(x.dtype) for f in (angle.cos(), angle.sin()))
     says = (at[None] >= rows.prefix[:, None] - 1) & (at[None] < rows.length[:, None] - 1)
     last = len(text.layers) - 1
@@ -154,40 +153,6 @@ def token_losses(states: Tensor, said: Tensor, table: Tensor, loc0: int) -> tupl
     return loss, logits.argmax(-1)
 
 
-def plant(model: PaliGemmaForConditionalGeneration, heads: Heads, corpus: Corpus) -> None:
-    """Starts the language part from the tower's heads: word and place embeddings, and heads that read corners."""
-    text, vocabulary = model.model.language_model, corpus.tokenizer
-    width = TEXT["hidden_size"]
-    generator = torch.Generator().manual_seed(3)
-    table = F.normalize(torch.randn(text.embed_tokens.weight.shape, generator=generator), dim=1)
-
-    def known_word(word: str, direction: Tensor) -> None:
-        k = vocabulary.token_to_id(f"▁{word}")
-        table[k] = F.normalize(F.normalize(direction, dim=0) + 0.35 * table[k], dim=0)
-
-    for k, label in enumerate(LABELS):
-        known_word(label, heads.label.weight[k] - heads.label.weight[:-1].mean(0))
-        known_word(KINDS[label].plural, heads.label.weight[k] - heads.label.weight[:-1].mean(0))
-    for k, colour in enumerate(COLOURS):
-        known_word(colour, heads.colour.weight[k] - heads.colour.weight.mean(0))
-    frame = torch.linalg.qr(torch.randn(width, 65, generator=generator))[0]
-    places = coordinate_basis(torch.arange(1024) / 1024)
-    table[corpus.loc0 : corpus.loc0 + 1024] = 0.9 * places @ frame[:, :64].T + 0.43 * frame[:, 64]
-    text.embed_tokens.weight.copy_(table)
-    for depth, layer in enumerate(text.layers):
-        for name in ("q_proj", "k_proj", "v_proj"):
-            nn.init.normal_(getattr(layer.self_attn, name).weight, std=width**-0.5)
-        nn.init.normal_(layer.self_attn.o_proj.weight, std=0.3 * width**-0.5)
-        for name in ("gate_proj", "up_proj"):
-            nn.init.normal_(getattr(layer.mlp, name).weight, std=width**-0.5)
-        nn.init.normal_(layer.mlp.down_proj.weight, std=0.3 * TEXT["intermediate_size"] ** -0.5)
-        if depth in _READERS:
-            corner = heads.corner.weight.view(4, 64, width)
-            reading = corner / corner.pow(2).sum((1, 2), keepdim=True).sqrt() * 8 * 64**0.5 / width**0.5
-            layer.self_attn.v_proj.weight.copy_(reading.reshape(256, width))
-            layer.self_attn.o_proj.weight.copy_(torch.cat([frame[:, :64]] * 4, 1))
-
-
 def mask_codes(known_masks: np.ndarray) -> np.ndarray:
     """The 16 codes of every mask, by the codec that ships with the checkpoint."""
     path = RUNS / "codes.npy"
@@ -202,6 +167,14 @@ def mask_codes(known_masks: np.ndarray) -> np.ndarray:
     return np.load(path)
 
 
+@torch.no_grad()
+def _patches(net: nn.ModuleDict, known: Known) -> Tensor:
+    """Patch vectors of things float[n, 256], to set the scale of what is planted by."""
+    scenes = np.arange(0, len(known.owner), max(1, len(known.owner) // 48))[:48]
+    z = net["projector"](net["vision_tower"](pixels(known, scenes).float()).last_hidden_state).flatten(0, 1)
+    return z[torch.from_numpy(known.owner[scenes]).flatten() >= 0]
+
+
 def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     join(rank, workers, 29512)
     known = load_known()
@@ -213,7 +186,7 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     net = nn.ModuleDict({"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads})
     net.load_state_dict(tower_state, strict=False)
     with torch.no_grad():
-        plant(model, heads, corpus)
+        plant(model, heads, corpus.tokenizer, _patches(net, known))
     net["text"] = inner.language_model
     inner.vision_tower.config._attn_implementation = "matmul"
     inner.vision_tower.embeddings.patch_embedding = PatchLinear(inner.vision_tower.embeddings.patch_embedding)

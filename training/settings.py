@@ -30,3 +30,6 @@ SHARDS = 24
 MASK_PX = 64
 MASK_TOKENS = 16
 MASK_CODES = 128
+
+ROPE_THETA = 1e7
+"""Far above Gemma's 10,000: most of a head's 64 numbers then compare content alone, whatever the distance."""
