@@ -10,10 +10,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH, MaskDecoder, with_masks
+from grounding.codecs.paligemma_scan import (
+    CONTROL,
+    GRAMMAR,
+    Group,
+    Piece,
+    Scan,
+    answer_start,
+    groups,
+    scan,
+    spoken,
+    words_until_end,
+)
 from grounding.errors import RequestError
 from grounding.types import Box, Decoded, Detection, Note, NoteKind, Outcome, Request, Task
 
@@ -21,20 +32,8 @@ LOC_BINS = 1024  # <loc0000> … <loc1023>
 
 _LABEL_LIMIT = 200  # characters; a longer "label" is a model that ran away
 _PREFIX_LIMIT = 2000  # characters; the 80 COCO names take 900, and checkpoints were trained on 128 to 512 tokens
-_CONTROL = r"<(?:bos|eos|pad|unk|image|mask|start_of_turn|end_of_turn|unused\d+)>"
-_PIECE = re.compile(
-    r"<(?P<kind>loc|seg)(?P<value>[0-9]+)>"
-    rf"|(?P<end><eos>)|{_CONTROL}"
-    r"|(?P<separator>[;\r\n](?!\s*<seg))"  # a mask on its own line still belongs to the box above it
-)
-_BLANK = re.compile(rf"(?:\s|(?!<eos>){_CONTROL})*")
-_CUT_TOKEN = re.compile(r"<(?:l|lo|loc[0-9]*|s|se|seg[0-9]*)?\Z")
-_CUT_CONTROL = re.compile(r"<(?:e|eo|eos|p|pa|pad)\Z")
-_ECHO = re.compile(r"(?:detect|segment)[ \t][^\n<]*(?:\n|(?=<loc)|\Z)", re.IGNORECASE)
+_LISTED = re.compile("[;；]")
 _TARGETS = re.compile(r"\s*(?:detect|segment)\s(.*)", re.IGNORECASE | re.DOTALL)
-_GRAMMAR = re.compile(
-    r"ocr|(?:describe|cap|caption) [a-z]{2}|(?:answer|question) [a-z]{2} .+|(?:detect|segment) .+", re.IGNORECASE
-)
 
 
 def encode_prefix(request: Request) -> str:
@@ -43,7 +42,7 @@ def encode_prefix(request: Request) -> str:
     A text that is already such a prompt ("ocr", "describe en", "answer de …") is sent as it is, whatever the task.
     """
     text = plain(request.text)
-    if not request.labels and _GRAMMAR.fullmatch(text):
+    if not request.labels and GRAMMAR.fullmatch(text):
         prefix = text
     elif request.task is Task.CAPTION:
         prefix = text or "caption en"
@@ -52,7 +51,7 @@ def encode_prefix(request: Request) -> str:
             raise RequestError("Nothing was asked. Type a question about the picture.")
         prefix = f"answer en {text}"
     else:
-        targets = [name for label in request.labels or text.split(";") if (name := _in_list(label))]
+        targets = [name for label in request.labels or _LISTED.split(text) if (name := _in_list(label))]
         if not targets:
             raise RequestError("Nothing to look for. Name one or more things, such as: cat ; red car")
         prefix = f"{request.task} {' ; '.join(targets)}"
@@ -63,13 +62,13 @@ def encode_prefix(request: Request) -> str:
 
 def plain(text: str) -> str:
     """`text` on one line and without anything a tokenizer would take for a control, location or mask token."""
-    text = re.sub(rf"<(?:loc|seg)\d+>|{_CONTROL}", " ", text)
+    text = re.sub(rf"<(?:loc|seg)\d+>|{CONTROL}", " ", text)
     text = text.encode("utf-8", "replace").decode()  # tokenizers refuse lone surrogates
     return " ".join(text.replace("\0", " ").split())
 
 
 def _in_list(label: str) -> str:
-    return plain(label.replace(";", " "))
+    return plain(_LISTED.sub(" ", label))
 
 
 def encode_suffix(detections: Sequence[Detection]) -> str:
@@ -96,9 +95,11 @@ def _bins(start: float, end: float) -> tuple[int, int]:
 
 
 def answer_text(text: str, *, prompt: str | None = None) -> str:
-    """A caption or an answer in words: without control tokens, without the echo of `prompt`, up to `<eos>`."""
-    text = text[_answer_start(text, prompt) :].partition("<eos>")[0]
-    return _CUT_CONTROL.sub("", re.sub(_CONTROL, "", text)).strip()
+    """A caption or an answer in words: up to its end, without control tokens and without the echo of `prompt`.
+
+    Where no prompt is given nothing is taken for its echo: captions do begin with "Segment of an orange".
+    """
+    return words_until_end(text[answer_start(text, prompt, places=False) :])
 
 
 @dataclass(frozen=True)
@@ -124,129 +125,34 @@ def decode(
     cut: whether the model was stopped before it had ended its answer.
     score_of: the score of what was said at a Spot.
     """
-    start = _answer_start(text, prompt)
-    scan = _scan(text, start)
-    groups = [group for segment in scan.segments for group in _groups(segment)]
+    start = answer_start(text, prompt)
+    scanned = scan(text, start)
+    said_together = [group for segment in scanned.segments for group in groups(segment)]
     notes: list[Note] = []
     said: list[tuple[Detection, Spot]] = []
-    if any(group.locs or group.segs for group in groups):
-        for group in groups:
-            said += _read(group, scan.last, notes)
-    elif groups:
+    if any(group.locs or group.segs for group in said_together):
+        for group in said_together:
+            said += _read(group, scanned.last, notes)
+    elif said_together:
         notes.append(_left_out(f"The answer names no place in the picture: {_quote(text[start:])}"))
-    if scan.after_end:
-        notes.append(_left_out(f"What follows the end of the answer was left out: {_quote(scan.after_end)}"))
+    if scanned.after_end:
+        notes.append(_left_out(f"What follows the end of the answer was left out: {_quote(scanned.after_end)}"))
 
     asked = _asked_labels(text[:start] if prompt is None else prompt)
     found = [replace(d, id=i, score=score_of(spot) if score_of else None) for i, (d, spot) in enumerate(said)]
-    notes += _notes_on_the_end(found, notes, scan, asked, cut)
+    notes += _notes_on_the_end(found, notes, scanned, asked, cut)
     found, more = _named(found, asked)
     notes += more
-    outcome = outcome_of(found, notes, empty=not groups)
+    outcome = outcome_of(found, notes, empty=not said_together)
     return Decoded(outcome, tuple(with_masks(found, mask_decoder) if mask_decoder else found), tuple(notes))
 
 
-def _answer_start(text: str, prompt: str | None) -> int:
-    """Where the answer begins: behind control tokens, white space and an echo of the prompt."""
-    start = _past_blank(text, 0)
-    asked = re.sub(_CONTROL, "", prompt or "").strip()
-    if asked and text.startswith(asked, start):
-        return _past_blank(text, start + len(asked))
-    # Without being told the prompt, only what reads like a prompt is taken for its echo.
-    echo = _ECHO.match(text, start)
-    return _past_blank(text, echo.end()) if echo else start
-
-
-def _past_blank(text: str, at: int) -> int:
-    blank = _BLANK.match(text, at)
-    return blank.end() if blank else at
-
-
 def _asked_labels(prompt: str) -> tuple[str, ...]:
-    targets = _TARGETS.fullmatch(re.sub(_CONTROL, "", prompt))
-    return tuple(name for part in targets[1].split(";") if (name := part.strip())) if targets else ()
+    targets = _TARGETS.fullmatch(spoken(prompt))
+    return tuple(name for part in _LISTED.split(targets[1]) if (name := part.strip())) if targets else ()
 
 
-class _Piece(NamedTuple):
-    """A token ("loc", "seg") or a stretch of words ("text") and where it stands."""
-
-    kind: str
-    start: int
-    end: int
-    value: int = 0
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class _Scan:
-    """An answer in pieces, split where one object ends and the next begins.
-
-    last: the piece the answer stops at without having ended; None where `<eos>` or a separator closes it.
-    """
-
-    segments: list[list[_Piece]]
-    last: _Piece | None
-    cut_token: bool
-    after_end: str
-
-
-def _scan(text: str, start: int) -> _Scan:
-    cut_token = _CUT_TOKEN.search(text, start)
-    cut_control = _CUT_CONTROL.search(text, start)
-    stop = next((match.start() for match in (cut_token, cut_control) if match), len(text))
-    segments: list[list[_Piece]] = [[]]
-    at, end = start, None
-
-    def words(begin: int, finish: int) -> None:
-        inner = text[begin:finish].strip()
-        if inner:
-            begin = text.index(inner, begin)
-            segments[-1].append(_Piece("text", begin, begin + len(inner), text=inner))
-
-    for match in _PIECE.finditer(text, start, stop):
-        if at < match.start():
-            words(at, match.start())
-        at = match.end()
-        if match["end"]:
-            end = at
-            break
-        if match["separator"]:
-            segments.append([])
-        elif match["kind"]:
-            digits = match["value"]
-            value = int(digits) if len(digits) < 7 else LOC_BINS  # beyond every token there is
-            segments[-1].append(_Piece(match["kind"], match.start(), match.end(), value))
-    else:
-        words(at, stop)
-    last = segments[-1][-1] if segments[-1] and end is None and not cut_control else None
-    after_end = "" if end is None else re.sub(_CONTROL, "", text[end:]).strip()
-    return _Scan(segments, last, cut_token is not None and end is None, after_end)
-
-
-@dataclass
-class _Group:
-    """What belongs together: a run of <loc>, the <seg> after it, and words."""
-
-    locs: list[_Piece] = field(default_factory=list)
-    segs: list[_Piece] = field(default_factory=list)
-    words: list[_Piece] = field(default_factory=list)
-
-
-def _groups(segment: list[_Piece]) -> list[_Group]:
-    """A segment's groups. Words name the box before them, or the one behind where a segment begins with words only."""
-    groups = [_Group()]
-    for piece in segment:
-        if piece.kind == "loc" and (groups[-1].segs or groups[-1].words or not groups[-1].locs):
-            groups.append(_Group())
-        {"loc": groups[-1].locs, "seg": groups[-1].segs, "text": groups[-1].words}[piece.kind].append(piece)
-    if groups[0].words and not groups[-1].words:
-        for index in range(len(groups) - 1, 0, -1):
-            groups[index].words = groups[index - 1].words
-        groups[0].words = []
-    return [group for group in groups if group.locs or group.segs or group.words]
-
-
-def _read(group: _Group, last: _Piece | None, notes: list[Note]) -> list[tuple[Detection, Spot]]:
+def _read(group: Group, last: Piece | None, notes: list[Note]) -> list[tuple[Detection, Spot]]:
     """The detections of a group, whose label and mask belong to its last box. What is wrong with it goes to `notes`.
 
     A box or a mask is whole once its last token is there; what comes behind cannot unmake it.
@@ -303,7 +209,7 @@ def _box(yxyx_1024: list[int], name: str, notes: list[Note]) -> Box | None:
     return Box(x1 / LOC_BINS, y1 / LOC_BINS, x2 / LOC_BINS, y2 / LOC_BINS)
 
 
-def _mask_tokens(segs: list[_Piece], name: str, last: _Piece | None, notes: list[Note]) -> tuple[int, ...] | None:
+def _mask_tokens(segs: list[Piece], name: str, last: Piece | None, notes: list[Note]) -> tuple[int, ...] | None:
     if not segs:
         return None
     codes = tuple(seg.value for seg in segs[:SEG_LENGTH])
@@ -324,7 +230,7 @@ def _mask_tokens(segs: list[_Piece], name: str, last: _Piece | None, notes: list
 
 
 def _notes_on_the_end(
-    found: Sequence[Detection], notes: Sequence[Note], scan: _Scan, asked: Sequence[str], cut: bool
+    found: Sequence[Detection], notes: Sequence[Note], scan: Scan, asked: Sequence[str], cut: bool
 ) -> list[Note]:
     """At most one note on how the answer ends, where none was made yet."""
     if any(note.kind is NoteKind.CUT for note in notes):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
 
 import numpy as np
 import pytest
@@ -78,6 +80,27 @@ NAMELESS = ("", (100, 200, 300, 400), None)
         pytest.param(f"{BOX} man's hat, red", [("man's hat, red", CAT[1], None)], id="punctuation"),
         pytest.param(f"{BOX} 猫 ; {OTHER} قطة صغيرة", [("猫", *CAT[1:]), ("قطة صغيرة", *DOG[1:])], id="any script"),
         pytest.param(f"{BOX} 🐈‍⬛ a<b>c", [("🐈‍⬛ a<b>c", CAT[1], None)], id="signs and angle brackets"),
+        pytest.param(f"cat: {BOX}, dog: {OTHER}", [CAT, DOG], id="labels before the boxes, colons and commas"),
+        pytest.param(f"cat: {BOX} and dog: {OTHER}", [CAT, DOG], id="labels before the boxes, joined by and"),
+        pytest.param(f"{BOX} cat, {OTHER} dog", [CAT, DOG], id="commas"),
+        pytest.param(f"{BOX} cat,\n{OTHER} dog,\n", [CAT, DOG], id="commas at the ends of lines"),
+        pytest.param(f"{BOX} cat and {OTHER} dog", [CAT, DOG], id="and"),
+        pytest.param(f"{BOX} cat, and\n{OTHER} dog", [CAT, DOG], id="comma and at the end of a line"),
+        pytest.param(f"{BOX} and {OTHER} dog", [NAMELESS, DOG], id="nothing but and"),
+        pytest.param(f"{BOX} , {OTHER} dog", [NAMELESS, DOG], id="nothing but a comma"),
+        pytest.param(f"{BOX} salt and", [("salt and", *CAT[1:])], id="and at the very end"),
+        pytest.param(f"{BOX} sand {OTHER} band", [("sand", *CAT[1:]), ("band", *DOG[1:])], id="words that end in and"),
+        pytest.param(f"{BOX} 4:30, clock", [("4:30, clock", *CAT[1:])], id="signs inside a label"),
+        pytest.param(f"{BOX} 猫、{OTHER} 犬，", [("猫", *CAT[1:]), ("犬", *DOG[1:])], id="Japanese and Chinese commas"),
+        pytest.param(f"{BOX} 猫；{OTHER} 犬", [("猫", *CAT[1:]), ("犬", *DOG[1:])], id="full-width separator"),
+        pytest.param(f"{BOX} cat</s>", [CAT], id="end mark of another tokenizer"),
+        pytest.param(f"<s>{BOX} cat<|endoftext|>", [CAT], id="end mark in bars"),
+        pytest.param(f"<|assistant|>{BOX} cat<|im_end|>\n", [CAT], id="marks in bars all round"),
+        pytest.param(f"{BOX}\ncat\n", [CAT], id="name on the line below"),
+        pytest.param(f"{BOX}\ncat\n{OTHER}\ndog", [CAT, DOG], id="names on the lines below"),
+        pytest.param(f"{BOX} ; cat ; {OTHER} ; dog", [CAT, DOG], id="a separator before each name"),
+        pytest.param(f"{BOX}{SEG}\ncat", [MASKED_CAT], id="name on the line below a mask"),
+        pytest.param(f"{BOX} cat<end_of_tu", [CAT], id="cut inside the end of the turn"),
         pytest.param(f"{loc(0, 0, 1023, 1023)} wall", [("wall", (0, 0, 1023, 1023), None)], id="whole picture"),
     ],
 )
@@ -105,6 +128,9 @@ S, R, C, M = NoteKind.SKIPPED, NoteKind.REPAIRED, NoteKind.CUT, NoteKind.MODEL
         pytest.param("detect cat\n", Outcome.NONE, [], [], id="only the echo"),
         pytest.param(" ; ;\n", Outcome.NONE, [], [], id="only separators"),
         pytest.param("no", Outcome.UNRECOGNISED, [], [S], id="a word"),
+        pytest.param("Segment of an orange on a plate", Outcome.UNRECOGNISED, [], [S], id="a sentence like a prompt"),
+        pytest.param(f"cat\n{BOX}\ndog\n{OTHER}", Outcome.REPAIRED, None, [S, S], id="names on the lines above"),
+        pytest.param(f"{BOX} cat</s> and so on</s>", Outcome.REPAIRED, [CAT], [S], id="words behind another end"),
         pytest.param("I can't\nsee; a cat", Outcome.UNRECOGNISED, [], [S], id="prose"),
         pytest.param(loc(1, 2, 3) + " cat", Outcome.UNRECOGNISED, [], [S], id="three locations"),
         pytest.param(loc(1, 2) + " cat ; " + BOX + " cat", Outcome.REPAIRED, [CAT], [S], id="two locations, then four"),
@@ -168,6 +194,30 @@ def test_what_is_wrong_is_noted_once_and_the_rest_is_kept(
     assert all(0 < len(note.detail) < 200 for note in decoded.notes)
 
 
+CONTROL_TOKENS = [
+    "<eos>",
+    "<bos>",
+    "<pad>",
+    "<unk>",
+    "<image>",
+    "<mask>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<unused99>",
+]
+
+
+@pytest.mark.parametrize("token", [*CONTROL_TOKENS, "</s>", "<|endoftext|>"])
+def test_no_beginning_of_a_control_token_is_left_in_a_label_or_a_sentence(token: str) -> None:
+    for length in range(len(token) + 1):
+        assert said(decode(f"{BOX} cat{token[:length]}")) == [CAT], token[:length]
+    assert answer_text(f"a cat{token}") == answer_text(f"a cat{token[:-1]}") == "a cat"
+
+
+def test_names_are_not_given_to_the_boxes_above_where_they_may_be_meant_for_those_below() -> None:
+    assert [d.label for d in decode(f"cat\n{BOX}\ndog\n{OTHER}").detections] == ["", ""]
+
+
 @pytest.mark.parametrize(
     ("text", "prompt", "outcome", "labels"),
     [
@@ -182,6 +232,8 @@ def test_what_is_wrong_is_noted_once_and_the_rest_is_kept(
             f"<bos>find cat\n{BOX} cat", "<image>find cat\n", Outcome.FOUND, ["cat"], id="echo between tokens"
         ),
         pytest.param("detect cat", "detect cat", Outcome.NONE, [], id="echo alone"),
+        pytest.param("Segment of an orange", "segment orange", Outcome.UNRECOGNISED, [], id="like a prompt, but none"),
+        pytest.param(f"{BOX} ; {OTHER}", "detect 猫；犬", Outcome.FOUND, ["", ""], id="two asked in Japanese"),
         pytest.param(f"{BOX} cat", "", Outcome.FOUND, ["cat"], id="empty prompt"),
     ],
 )
@@ -313,6 +365,14 @@ def test_a_recorded_answer_in_words_comes_without_echo_and_control_tokens(case: 
         pytest.param("Experts\nMachine Learning", None, "Experts\nMachine Learning", id="two lines"),
         pytest.param("yes<eos>no<eos>", None, "yes", id="what follows the end"),
         pytest.param("<eos>", None, "", id="nothing said"),
+        pytest.param("yes</s>no", None, "yes", id="another tokenizer's end"),
+        pytest.param("segment of an orange on a plate", None, "segment of an orange on a plate", id="like a prompt"),
+        pytest.param("Detect and avoid\nSlow down", "ocr", "Detect and avoid\nSlow down", id="a sign like a prompt"),
+        pytest.param("Segment of an orange", "caption en", "Segment of an orange", id="a caption like a prompt"),
+        pytest.param("ocr engine", "ocr", "ocr engine", id="begins with the one word asked"),
+        pytest.param("A cat on a mat", "A cat", "A cat on a mat", id="begins with the free words that asked"),
+        pytest.param("ocr\nSTOP", "ocr\n", "STOP", id="one word echoed on its own line"),
+        pytest.param("answer en Where?\n", "answer en Where?", "", id="echo alone"),
     ],
 )
 def test_words_are_taken_out_of_an_answer(text: str, prompt: str | None, expected: str) -> None:
@@ -335,6 +395,7 @@ def request(task: Task, text: str = "", *labels: str) -> Request:
         pytest.param(request(Task.DETECT, "", "cat", "red car"), "detect cat ; red car", id="detect"),
         pytest.param(request(Task.DETECT, "dog on the left"), "detect dog on the left", id="detect what the text says"),
         pytest.param(request(Task.DETECT, "cat;dog ;"), "detect cat ; dog", id="detect what the text lists"),
+        pytest.param(request(Task.DETECT, "猫；犬"), "detect 猫 ; 犬", id="detect what a Japanese text lists"),
         pytest.param(request(Task.DETECT, "detect cat ; dog"), "detect cat ; dog", id="detect by a whole prompt"),
         pytest.param(request(Task.SEGMENT, "", "cat"), "segment cat", id="segment"),
         pytest.param(
@@ -372,7 +433,9 @@ def test_no_text_of_a_person_becomes_a_token(text: str) -> None:
     assert not re.search(r"<(loc|seg)\d+>|<(image|eos|bos|pad)>|[\n\0\ud800-\udfff]", cleaned)
 
 
-LABELS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="<;"), min_size=1, max_size=12)
+LABELS = st.text(
+    st.characters(exclude_categories=["C", "Z"], exclude_characters="<;；"), min_size=1, max_size=12
+).filter(lambda label: label == label.strip(",:，：、،"))
 
 
 @st.composite
@@ -451,3 +514,40 @@ def test_no_text_raises_and_no_box_is_invented(text: str, prompt: str | None) ->
 def test_a_very_long_answer_is_read_in_time() -> None:
     assert len(decode(f"{BOX} cat ; " * 10_000).detections) == 10_000
     assert not decode("<loc0001" * 5_000).detections
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "\n",
+        " \n",
+        ";",
+        "; ",
+        "cat\n",
+        "<",
+        "<loc",
+        "<seg000>",
+        "<pad>",
+        "<|a",
+        "and ",
+        ", ",
+        f"{BOX}\n",
+        f"{BOX} a, ",
+        "<unused1",
+    ],
+)
+def test_the_time_an_answer_takes_grows_with_its_length_only(pattern: str) -> None:
+    """Four times the text in at most nine times the time: sixteen would be quadratic."""
+
+    def seconds(times: int) -> float:
+        text = "x" + pattern * times
+        best = math.inf
+        for _ in range(3):
+            begin = time.process_time()
+            decode(text)
+            answer_text(text)
+            best = min(best, time.process_time() - begin)
+        return best
+
+    size = 20_000 // len(pattern)
+    assert seconds(4 * size) < 9 * seconds(size) + 0.02
