@@ -56,7 +56,7 @@ def headline(result: Result, task: Task) -> str:
         case Outcome.FOUND:
             return f"Found {found}" if count else {Task.CAPTION: "Caption", Task.ASK: "Answer"}.get(task, "Answer")
         case Outcome.NONE:
-            return "Nothing found"
+            return "An empty answer" if task in (Task.CAPTION, Task.ASK) else "Nothing found"
         case Outcome.BLOCKED:
             return "Blocked before an answer" if result.safety.stage is Stage.PROMPT else "Answer withheld"
         case Outcome.TRUNCATED:

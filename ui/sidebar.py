@@ -102,12 +102,10 @@ def wire(sidebar: Sidebar, settings: Settings) -> None:
     def choose_backend(backend: object) -> dict[Any, Any]:
         if not isinstance(backend, str) or backend not in offered(settings):
             return {sidebar.who: gr.skip()}
-        default_backend, default_model = first_choice(settings)
-        models = list(SPECS[backend].models)
-        model = default_model if backend == default_backend else models[0]
+        _, model = first_choice(settings, backend)
         able = capabilities(backend, settings)
         return {
-            sidebar.model: gr.update(choices=list(dict.fromkeys((model, *models))), value=model),
+            sidebar.model: gr.update(choices=list(dict.fromkeys((model, *SPECS[backend].models))), value=model),
             sidebar.key: gr.update(visible=SPECS[backend].needs_key),
             sidebar.aside: gr.update(visible=model == BUNDLED),
             sidebar.filters_note: _filters_note(able),

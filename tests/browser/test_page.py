@@ -17,9 +17,6 @@ CANARY = "AIzaCANARY0000000000000"
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
-expect.set_options(timeout=20_000)  # slow machines; nothing here waits that long when it works
-
-
 @pytest.fixture(scope="session")
 def tab(browser: Any, page_server: Served) -> Iterator[tuple[Page, list[str]]]:
     """The page, opened once: loading takes longer than any test. What goes wrong in it gathers in the list."""

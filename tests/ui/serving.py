@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+from backends import Pool
 from grounding.settings import Settings
 from tests.ui.echo import EchoPool
 
@@ -16,8 +17,8 @@ OPERATORS_KEY = "AIzaOperator000000000000"
 @dataclass(frozen=True)
 class Served:
     address: str
-    pool: EchoPool
     page: Any
+    pool: EchoPool
 
     def remembered(self) -> list[str]:
         """Everything the server holds for its visitors' sessions, as text."""
@@ -28,12 +29,21 @@ class Served:
 @functools.cache
 def served() -> Served:
     """Started on first use, gone with the process."""
+    settings = Settings(gemini_api_key=OPERATORS_KEY, port=free_port())
+    pool = EchoPool(settings)
+    return Served(*serve(settings, pool), pool)
+
+
+def serve(settings: Settings, pool: Pool) -> tuple[str, Any]:
+    """(address, page) of a page with `pool` behind it."""
     from ui import app
 
+    page = app.create(settings, pool)
+    return app.serve(page, settings).rstrip("/"), page
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(gemini_api_key=OPERATORS_KEY, port=port)
-    pool = EchoPool(settings)
-    page = app.create(settings, pool)
-    return Served(app.serve(page, settings).rstrip("/"), pool, page)
+        port: int = free.getsockname()[1]
+        return port
