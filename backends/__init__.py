@@ -25,7 +25,7 @@ class Spec:
     """A backend before it is loaded: enough for the page to offer it without importing it.
 
     opener: "module:function", called as function(model, settings, api_key) -> Backend.
-    models: what the page offers, the default first; any other id may be typed.
+    models: what the page offers, the default first; any other id may be typed. None: there is no default.
     needs_key: True where each caller brings a key.
     capabilities: what the backend will say of itself once it is opened.
     """
@@ -56,7 +56,7 @@ SPECS: dict[str, Spec] = {
         needs_key=True,
         capabilities=Capabilities(harms=frozenset(Harm), sends_to="Google"),
     ),
-    "replay": Spec("Replay (recorded answers)", "backends.replay:open_backend", ("tests/fixtures/replies",)),
+    "replay": Spec("Replay (recorded answers)", "backends.replay:open_backend", models=()),
 }
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
-from backends import paligemma_load
+from backends import SPECS, paligemma_load
 from backends.paligemma_generate import Answer, generate
 from backends.paligemma_load import Checkpoint
 from grounding.backend import Backend, Capabilities
@@ -89,7 +89,7 @@ class PaliGemma:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(no_safety="PaliGemma has no safety filter of its own.", scores=True)
+        return SPECS["paligemma"].capabilities
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         if len(request.images) != 1:
@@ -105,7 +105,7 @@ class PaliGemma:
         return replace(result, usage=_usage(said, seconds), raw=_raw(said))
 
     def close(self) -> None:
-        self._checkpoint = self._masks = None  # whoever is being answered holds on to it until then
+        self._checkpoint = None  # whoever is being answered holds on to it until then
         _free_gpu_memory()
 
     @contextmanager
@@ -139,7 +139,7 @@ class PaliGemma:
         return [_Said(origin, answer) for origin, answer in zip(origins, answers, strict=True)]
 
     def _in_words(self, one: _Said) -> Result:
-        text = answer_text(one.answer.text)
+        text = answer_text(one.answer.text, prompt=one.origin.prompt)
         if one.answer.cut:
             note = Note(NoteKind.CUT, f"The answer was cut at {one.answer.answer_tokens} tokens.")
             return Result(Outcome.TRUNCATED, text, notes=(note,), origin=one.origin)
@@ -168,15 +168,16 @@ class PaliGemma:
     def _with_masks(self, checkpoint: Checkpoint, found: list[Detection]) -> tuple[list[Detection], list[Note]]:
         if not any(detection.mask_tokens for detection in found):
             return found, []
-        if self._masks is None and time.monotonic() - self._masks_asked >= _MASKS_RETRY_S:
+        masks = self._masks
+        if masks is None:
+            if time.monotonic() - self._masks_asked < _MASKS_RETRY_S:
+                return found, [Note(NoteKind.MODEL, "Boxes come without masks: the mask codebook could not be had.")]
             self._masks_asked = time.monotonic()
             try:
-                self._masks = paligemma_load.mask_codec(checkpoint, self._hf_token)
+                masks = self._masks = paligemma_load.mask_codec(checkpoint, self._hf_token)
             except GroundingError as error:
                 return found, [Note(NoteKind.MODEL, f"Boxes come without masks. {error}")]
-        if self._masks is None:
-            return found, [Note(NoteKind.MODEL, "Boxes come without masks: the mask codebook could not be had.")]
-        return with_masks(found, self._masks.decode), []
+        return with_masks(found, masks.decode), []
 
 
 def _is_words(request: Request, said: Sequence[_Said]) -> bool:

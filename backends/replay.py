@@ -33,6 +33,8 @@ _TEXTS: dict[str, Callable[[str], str]] = {"gemini": str.strip, "paligemma": pal
 def open_backend(model: str, settings: Settings, api_key: str) -> Replay:
     """The replies in folder `model`; raises ConfigError where there is no such folder."""
     del settings, api_key
+    if not model.strip():
+        raise ConfigError("Recorded answers need a folder. Name one as the model, or set PINPOINT_MODEL to it.")
     folder = next((each for each in (Path(model), _ROOT / model) if each.is_dir()), None)
     if folder is None:
         raise ConfigError("There is no such folder of recorded answers. Give an existing folder as the model.")

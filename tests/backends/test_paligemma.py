@@ -204,6 +204,32 @@ def test_a_closed_backend_says_what_to_do(folder: Path) -> None:
         backend.predict(ask(Task.CAPTION))
 
 
+class ClosesAfter(SetAfter):
+    """Is never set; closes the backend at the given look: another person loads another model meanwhile."""
+
+    def __init__(self, looks: int, backend: PaliGemma) -> None:
+        super().__init__(looks)
+        self.backend = backend
+
+    def is_set(self) -> bool:
+        if super().is_set():
+            self.backend.close()
+        return False
+
+
+@pytest.mark.parametrize("warm", [pytest.param(True, id="masks read before"), pytest.param(False, id="not yet")])
+@pytest.mark.parametrize("looks", [1, 5])
+def test_an_answer_under_way_is_whole_though_the_backend_is_closed(folder: Path, warm: bool, looks: int) -> None:
+    backend = PaliGemma(paligemma_load.load(str(folder), None))
+    if warm:
+        backend.predict(ask(Task.SEGMENT, "", "cat"))
+    result = backend.predict(ask(Task.SEGMENT, "", "cat"), ClosesAfter(looks, backend))
+    assert (result.outcome, result.notes, boxes(result)) == (Outcome.FOUND, (), CATS[:1])
+    assert result.detections[0].mask
+    with pytest.raises(BackendError, match="Ask again"):
+        backend.predict(ask(Task.SEGMENT, "", "cat"))
+
+
 @pytest.mark.parametrize(
     "request_",
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from backends import SPECS
 from backends.replay import Replay, open_backend
 from grounding.errors import BackendError, ConfigError, RequestError, Stopped
 from grounding.images import Picture
@@ -56,6 +57,14 @@ def test_an_empty_reply_is_no_answer_in_words(tmp_path: Path) -> None:
     assert ask(Task.ASK, folder=tmp_path).outcome is Outcome.NONE
 
 
+@pytest.mark.parametrize("task", [Task.CAPTION, Task.ASK])
+@pytest.mark.parametrize("text", ["Segment of an orange on a plate", "Detect and avoid\nSlow down"])
+def test_words_that_read_like_a_prompt_are_kept(tmp_path: Path, task: Task, text: str) -> None:
+    (tmp_path / f"{task}.paligemma.txt").write_text(text)
+    result = ask(task, folder=tmp_path)
+    assert (result.outcome, result.text) == (Outcome.FOUND, text)
+
+
 def test_a_missing_reply_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="no recorded answer"):
         ask(Task.CAPTION, folder=tmp_path)
@@ -69,6 +78,16 @@ def test_a_pictures_name_leads_nowhere_else(name: str) -> None:
 def test_a_folder_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="no such folder"):
         opened("no/such/folder")
+
+
+@pytest.mark.parametrize("model", ["", " "])
+def test_without_a_folder_it_says_what_to_give(model: str) -> None:
+    with pytest.raises(ConfigError, match="PINPOINT_MODEL"):
+        opened(model)
+
+
+def test_no_folder_is_offered_of_itself() -> None:
+    assert SPECS["replay"].models == ()
 
 
 def test_two_pictures_and_a_stop_are_refused() -> None:

@@ -237,7 +237,7 @@ def test_no_key_or_an_odd_one_exits_2_before_anything_is_sent(
 def test_a_filter_the_backend_lacks_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [picture(here / "a.png"), "--labels", "cat", "--safety", "harassment=few", "--out", "out"]
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", "replay"])
+        main([*arguments, "--backend", "replay", "--model", "tests/fixtures/replies"])
     assert ended.value.code == 2
     assert "no filter for harassment" in capsys.readouterr().err
 
