@@ -1,4 +1,4 @@
-"""Answers recorded from real models, one folder each under ../shared/fixtures; tests skip visibly where that is absent.
+"""Answers recorded from real models, one folder each under $PINPOINT_RECORDINGS; tests skip visibly where it is absent.
 
 `case.json` holds the prompt, the model, where it came from, what the source states as decoded (`expected`) and what was
 computed from the text alone (`derived`). The recordings are other people's and are never copied into this repository.
@@ -7,6 +7,7 @@ computed from the text alone (`derived`). The recordings are other people's and 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1] / "../shared/fixtures"
+_BESIDE = Path(__file__).resolve().parents[1] / "../shared/fixtures"
+ROOT = Path(os.environ.get("PINPOINT_RECORDINGS") or _BESIDE)
+ABSENT = "recorded answers are not part of this repository; set PINPOINT_RECORDINGS to a folder of them"
 
 
 @dataclass(frozen=True)
@@ -42,5 +45,5 @@ def cases(backend: str, keep: Callable[[dict[str, Any]], bool] = lambda about: T
 def params(backend: str, keep: Callable[[dict[str, Any]], bool] = lambda about: True) -> list[Any]:
     """`cases` as pytest parameters with ids; one skipped parameter where there are none."""
     found = [pytest.param(case, id=case.name) for case in cases(backend, keep)]
-    absent = pytest.mark.skip(reason=f"no recorded {backend} answers at ../shared/fixtures")
+    absent = pytest.mark.skip(reason=ABSENT)
     return found or [pytest.param(None, id="absent", marks=absent)]
