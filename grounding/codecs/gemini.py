@@ -15,10 +15,6 @@ What is decided here, since no guide does:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import replace
-
-import numpy as np
 
 from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
 from grounding.codecs.gemini_items import Item, Listing, listing
@@ -26,15 +22,14 @@ from grounding.codecs.gemini_json import Cut, Node, Value, number, whole
 from grounding.codecs.gemini_masks import MaskError, YxyxBox, loose_masks, mask_tokens, soft_mask
 from grounding.codecs.gemini_notes import Ledger, named
 from grounding.codecs.gemini_prompt import prompt
-from grounding.types import FULL_FRAME, THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
+from grounding.codecs.mask_tokens import MaskDecoder, with_masks
+from grounding.types import THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
 
 __all__ = ["MaskDecoder", "decode", "prompt"]
 
-MaskDecoder = Callable[[np.ndarray], np.ndarray]
-"""int[n, 16] codes in 0..127 -> float32[n, h, w] in [0, 1]."""
-
 MAX_MASK_PIXELS = 64 * 2**20  # of one answer, 256 MiB as float32: a thousand of Gemini's own masks
 _LABEL_LIMIT = 1000  # characters; Gemini explains itself in labels of 200, a longer one is a loop
+_SAYING_SHOWN = 120  # characters of a message in the answer
 _NOTHING = frozenset({"null", "none", "nothing", "n/a"})
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -53,15 +48,20 @@ def decode(text: str, *, mask_decoder: MaskDecoder | None = None) -> Decoded:
         answer.add(item)
     ledger, detections = answer.ledger, answer.detections
     if mask_decoder is not None:
-        detections = _draw_tokens(detections, mask_decoder)
+        detections = with_masks(detections, mask_decoder)
+    elif undrawn := sum(found.mask_tokens is not None for found in detections):
+        many = "1 mask is" if undrawn == 1 else f"{undrawn:,} masks are"
+        ledger.add(NoteKind.MODEL, f"{many} codebook tokens, which are kept but not drawn.")
     if found.mends and detections:
         ledger.add(NoteKind.REPAIRED, f"The answer was read although it is not JSON: {', '.join(sorted(found.mends))}.")
     if found.cut:
         ledger.add(NoteKind.CUT, _cut(found))
+    if found.unread and detections:
+        many = "1 list of four numbers" if found.unread == 1 else f"{found.unread:,} lists of four numbers"
+        ledger.add(NoteKind.SKIPPED, f"{many} in the prose {'was' if found.unread == 1 else 'were'} not read.")
     outcome = _outcome(text, found, bool(detections), ledger)
     if outcome is Outcome.UNRECOGNISED and not found.items:
-        empty = not text.strip()
-        ledger.add(NoteKind.SKIPPED, "The answer was empty." if empty else "No objects could be read from the answer.")
+        ledger.add(NoteKind.SKIPPED, _nothing(text, found))
     return Decoded(outcome, tuple(detections), ledger.notes())
 
 
@@ -75,6 +75,14 @@ def _outcome(text: str, found: Listing, any_left: bool, ledger: Ledger) -> Outco
     if not found.items and (found.empty or said in _NOTHING):
         return Outcome.NONE
     return Outcome.UNRECOGNISED
+
+
+def _nothing(text: str, found: Listing) -> str:
+    says = " ".join(_text(found.says).split())
+    if says:
+        says = says if len(says) <= _SAYING_SHOWN else says[: _SAYING_SHOWN - 1] + "…"
+        return f"No objects could be read from the answer, which says: “{says}”"
+    return "No objects could be read from the answer." if text.strip() else "The answer was empty."
 
 
 def _cut(found: Listing) -> str:
@@ -224,18 +232,3 @@ def _fingerprint(mask: Value) -> object:
         else:
             flat.append(value)
     return tuple(flat)
-
-
-def _draw_tokens(detections: list[Detection], mask_decoder: MaskDecoder) -> list[Detection]:
-    """The detections with every mask that is tokens drawn, all in one call."""
-    codes = [detection.mask_tokens for detection in detections if detection.mask_tokens is not None]
-    if not codes:
-        return detections
-    drawn = iter(mask_decoder(np.array(codes, dtype=np.int64)))
-
-    def with_mask(detection: Detection) -> Detection:
-        if detection.mask_tokens is None:
-            return detection
-        return replace(detection, mask=SoftMask(np.asarray(next(drawn), np.float32), detection.box or FULL_FRAME))
-
-    return [with_mask(detection) for detection in detections]

@@ -1,44 +1,23 @@
 """Finds what an answer lists: one Item per object the model named, however it wrapped, nested or keyed them.
 
-Knows which keys mean what. Does not know whether numbers make a box in the picture, nor what a mask holds.
+Knows how entries are nested. Does not know whether numbers make a box in the picture, nor what a mask holds.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 
+from grounding.codecs import gemini_keys as keys
+from grounding.codecs import gemini_lines as lines
 from grounding.codecs import gemini_lists as lists
 from grounding.codecs.gemini_json import Cut, Node, Value, read
 
-_BOX, _POINT, _MASK, _BOX_3D, _SCORE = "box", "point", "mask", "box_3d", "score"
-_GEOMETRY = frozenset({_BOX, _POINT, _MASK, _BOX_3D})
-
-# Keys are compared squeezed (no case, no "_"). Google's guide has box_2d, point, mask, label and box_3d.
-_DOCUMENTED_BOX = "box2d"
-_MEANING = (
-    dict.fromkeys((_DOCUMENTED_BOX, "box", "bbox", "bbox2d", "boundingbox", "boundingbox2d", "rect", "rectangle"), _BOX)
-    | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), _POINT)
-    | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), _MASK)
-    | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), _MASK)
-    | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d"), _BOX_3D)
-    | dict.fromkeys(("score", "scores", "confidence", "conf", "confidencescore", "probability", "certainty"), _SCORE)
-)
-_BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
-_LABELS = (  # the first that is there wins
-    "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
-    "title", "text", "description", "tag", "type",
-)  # fmt: skip
-# Keys that only hold lists of objects name nothing; any other key over a box, {"cat": [1, 2, 3, 4]}, is its label.
-_WRAPPER = re.compile(
-    r"(?:\w*_)?(?:mask|box|boxe|bbox|object|detection|item|result|annotation|segment|segmentation|prediction|point"
-    r"|instance|region|entity|entitie|element|output|response|answer|data|image|list|json|coordinate|label|finding"
-    r"|position|location|size|color|colour)s?(?:_[23]d)?",
-    re.IGNORECASE,
-)
 _FROM_KEY = "the label was taken from the key it stood under"
 _OTHER_KEY = "the box stood under another key than box_2d and was read as [ymin, xmin, ymax, xmax]"
+_AS_OUTLINE = "several points beside one box were read as an outline"
+_FIRST_POINT = "only the first of several points beside one box is shown"
 _QUOTED = "numbers stood in quotes"
 
 
@@ -65,177 +44,243 @@ class Item:
 
 @dataclass(slots=True, eq=False)
 class Listing:
-    """All that an answer lists. empty: a list in it is empty; cut: it ended inside its data; mends: see Node."""
+    """All that an answer lists.
+
+    empty: it is an empty list. says: what stood under "error", "message" and the like. unread: lists of four numbers
+    in the prose around its entries. cut: it ended inside its data. mends: see Node.
+    """
 
     items: list[Item]
     empty: bool
     cut: bool
     mends: set[str]
+    says: str = ""
+    unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What an entry without a label or a score of its own has from the one around it.
+
+    mend: what was assumed about the label. bare: lists of four numbers here stand among entries.
+    """
+
+    label: Value = None
+    score: Value = None
+    mend: str = ""
+    bare: bool = False
 
 
 def listing(text: str, *, inside_string: bool = False) -> Listing:
     """Everything `text` lists. Bare lists of four numbers count only where no entry with keys is there."""
+    text, mends = lines.unwrapped(text)
     finder = _Finder()
     roots = read(text)
     owners = [root for root in roots if finder.walk(root)]
     if not owners:
-        owners = [root for root in roots if finder.plain(root, text)]
+        label_first = lines.labels_come_first(text)
+        owners = [root for root in roots if finder.plain(root, text, label_first)]
     if not owners and not inside_string and '\\"' in text:
         for hidden in finder.texts or [text.replace("\\n", "\n").replace('\\"', '"')]:
             inner = listing(hidden, inside_string=True)
             if inner.items:
                 return inner
+    kept = set(owners)
     return Listing(
         items=finder.items,
-        empty=finder.empty,
-        cut=any(root.cut and (root in owners or not root.prose) for root in roots),
-        mends=set().union(*(root.mends for root in owners)),
+        empty=any(_is_empty(root, text) for root in roots),
+        cut=any(root.cut and (root in kept or not root.prose) for root in roots),
+        mends=mends.union(*(root.mends for root in owners)),
+        says=finder.says,
+        unread=_unread([root for root in roots if root not in kept], finder.items) if kept else 0,
     )
+
+
+def _unread(roots: list[Node], items: list[Item]) -> int:
+    """How many boxes `roots` seem to hold that are not among `items`."""
+    known = {tuple(item.box) for item in items if item.box}
+    return sum(tuple(numbers) not in known for root in roots for numbers, _ in lists.quads(root))
+
+
+def _is_empty(root: Node, text: str) -> bool:
+    """True for [], [{}] and {"objects": []} that stand alone, and for {} where that is all there is."""
+    todo, lists_in_it, texts = [root], 0, 0
+    while todo:
+        node = todo.pop()
+        if not node.closed:
+            return False
+        lists_in_it += node.kind == "["
+        texts += sum(keys.says(key, value) for key, value in node.entries)
+        if node.kind == "[" and not all(isinstance(value, Node) for _, value in node.entries):
+            return False
+        todo.extend(value for _, value in node.entries if isinstance(value, Node))
+    if not root.entries and root.kind == "{":
+        return text.strip(" \t\r\n`").removeprefix("json").strip() == text[root.start : root.end]
+    return bool(lists_in_it) and not texts and lines.stands_alone(text, root.start, root.end)
 
 
 class _Finder:
     def __init__(self) -> None:
         self.items: list[Item] = []
-        self.empty = False
         self.texts: list[str] = []  # strings that may hold a list themselves
+        self.says = ""
 
     def walk(self, root: Node) -> bool:
         """Collect what `root` holds in the order of the text; with a stack of its own, as nesting has no limit."""
         before = len(self.items)
-        todo: list[tuple[Node, str]] = [(root, "")]
+        todo: list[tuple[Node, _Above]] = [(root, _Above())]
         while todo:
-            node, hint = todo.pop()
-            self.empty = self.empty or (node.closed and not node.entries)
-            below = [child for group in _groups(node) for child in self._group(group, hint, node)]
-            below += ((value, hint) for key, value in node.entries if key is None and isinstance(value, Node))
+            node, above = todo.pop()
+            if above.bare and (quad := lists.named_quad(node)):
+                self._append(Item(label=quad[1] or above.label, box=quad[0]))
+                continue
+            below = [child for group in keys.groups(node) for child in self._group(group, above, node)]
+            loose = [value for key, value in node.entries if key is None and isinstance(value, Node)]
+            if loose:
+                bare = node.kind == "[" and any(v.kind == "{" and keys.holds_items(v, keys.BOX) for v in loose)
+                below += zip(loose, repeat(replace(above, bare=bare)), strict=False)
             todo.extend(reversed(below))
         return len(self.items) > before
 
-    def _group(self, group: dict[str, Value], hint: str, node: Node) -> Iterator[tuple[Node, str]]:
-        """Make items of one set of keys; gives back the values that belong to none, each with the name over it."""
-        found, rest = _meanings(group)
-        label = _take_label(rest)
+    def _group(self, group: dict[str, Value], above: _Above, node: Node) -> Iterator[tuple[Node, _Above]]:
+        """Make items of one set of keys; gives back the values that belong to none, each with what is over it."""
+        found, rest = keys.meanings(group)
+        self.says = self.says or keys.saying(rest)
+        label = keys.take_label(rest)
         template = bool(found) and all(lists.is_template(value) for value in found.values())
-        if _GEOMETRY & found.keys() and not template:
-            self._add(found, label, hint, node, mended=not any(lists.squeeze(key) == _DOCUMENTED_BOX for key in group))
+        placed = bool(keys.GEOMETRY & found.keys())
+        if placed and not template:
+            documented = any(lists.squeeze(key) == keys.DOCUMENTED_BOX for key in group)
+            self._add(found, label, above, node, mended=not documented)
         elif label is not None and not template and not any(isinstance(value, Node) for value in rest.values()):
             self._append(Item(label=label, cut=node.cut))
         for value in found.values():
-            yield from ((child, "") for child in _swallowed(value))
+            yield from ((child, _Above()) for child in _swallowed(value))
+        firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
+        entry = _Above(label, found.get(keys.SCORE))
         for name, value in rest.items():
             if isinstance(value, str) and "[" in value and ("box_2d" in value or "point" in value):
                 self.texts.append(value)
             if not isinstance(value, Node):
                 continue
-            key = "" if found or _WRAPPER.fullmatch(name) else name.replace("_", " ").strip()
-            boxes = [] if found else lists.quads(value)
+            inner = _Above() if placed or template else _inherited(name, value, entry, firm, above)
+            boxes = [] if found or keys.NO_BOX.fullmatch(name) else lists.quads(value)
             for numbers, own in boxes:
-                self._append(Item(label=own or key or hint or None, box=numbers, mends={_FROM_KEY} if key else set()))
+                mends = {inner.mend} if inner.mend and not own else set()
+                self._append(Item(label=own or inner.label, box=numbers, mends=mends))
             if not boxes:
-                yield value, key
+                yield value, inner
 
-    def _add(self, found: dict[str, Value], label: Value, hint: str, node: Node, mended: bool) -> None:
-        item = Item(label=label, mask=found.get(_MASK), score=found.get(_SCORE), box_3d=_BOX_3D in found, cut=node.cut)
-        if mended and _BOX in found:
+    def _add(self, found: dict[str, Value], label: Value, above: _Above, node: Node, mended: bool) -> None:
+        item = Item(
+            label=label,
+            mask=found.get(keys.MASK),
+            score=found.get(keys.SCORE),
+            box_3d=keys.BOX_3D in found,
+            cut=node.cut,
+        )
+        box = found.get(keys.BOX)
+        if mended and box is not None and not (isinstance(box, Node) and box.kind == "{"):
             item.mends.add(_OTHER_KEY)
-        if hint and label is None:
-            item.label = hint
-            item.mends.add(_FROM_KEY)
-        boxes = _number_lists(item, found.get(_BOX), 4)
-        points = _number_lists(item, found.get(_POINT), 2)
-        labels = lists.strings(item.label)
+        if label is None and above.label is not None:
+            item.label = above.label
+            item.mends |= {above.mend} if above.mend else set()
+        item.score = above.score if item.score is None else item.score
+        boxes = _number_lists(item, box, 4)
+        points = _number_lists(item, found.get(keys.POINT), 2)
+        if len(boxes) == 1 and points:  # it is one object, however many points it has
+            points = _points_of_one(item, points, found[keys.POINT])
         count = max(len(boxes), len(points), 1)
-        for place in range(count):
-            each = replace(item, mends=set(item.mends)) if count > 1 else item
+        for place, each in enumerate(_shared_out(item, count)):
             each.box = boxes[place] if place < len(boxes) else None
             each.point = points[place] if place < len(points) else None
-            if labels:
-                each.label = labels[place] if len(labels) == count else ", ".join(labels)
-            if count > 1:  # {"label": "cats", "box_2d": [[…], […]]} does not say whose the mask and the score are
-                each.mask = each.score = None
             self._append(each)
 
     def _append(self, item: Item) -> None:
         item.place = len(self.items) + 1
         self.items.append(item)
 
-    def plain(self, root: Node, text: str) -> bool:
+    def plain(self, root: Node, text: str, label_first: bool) -> bool:
         """Collect boxes from a bare list, [y, x, y, x] or a list of such, with at most a name beside it on its line."""
         found = lists.quads(root)
-        beside = lists.name_beside(text, root.start, root.end) if found else None
+        if not found:
+            return False
+        several = lists.named_quad(root) is None
+        beside = lines.name_beside(text, root.start, root.end, several=several, label_first=label_first)
         if beside is None:
             return False
-        name = "" if _WRAPPER.fullmatch(beside.replace(" ", "_")) else beside
+        name = "" if keys.WRAPPER.fullmatch(beside.replace(" ", "_")) else beside
         for numbers, own in found:
             self._append(Item(label=own or name or None, box=numbers))
-        return bool(found)
+        return True
 
 
-def _groups(node: Node) -> Iterator[dict[str, Value]]:
-    """The keyed entries of `node`; a key that comes again begins another object, as where "}, {" was forgotten."""
-    group: dict[str, Value] = {}
-    for key, value in node.entries:
-        if key is None:
-            continue
-        if key in group:
-            yield group
-            group = {}
-        group[key] = value
-    if group:
-        yield group
+def _shared_out(item: Item, count: int) -> list[Item]:
+    """`item` as `count` of them, with a label, a score and a mask each where there are as many."""
+    labels = lists.strings(item.label)
+    if labels:
+        item.label = ", ".join(labels)
+    scores, masks = _each(item.score, count), _each(item.mask, count)
+    if scores:
+        item.score = scores[0]
+    if count == 1:
+        return [item]
+    shared: list[Item] = []
+    for place in range(count):
+        each = replace(item, mends=set(item.mends))
+        if len(labels) == count:
+            each.label = labels[place]
+        each.score, each.mask = scores[place] if scores else None, masks[place] if masks else None
+        for what, value, kept in (("score", item.score, scores), ("mask", item.mask, masks)):
+            if value is not None and not kept:  # {"label": "cats", "box_2d": [[…], […]], "score": 0.5}
+                each.mends.add(f"the {what} was left out, as it does not say whose it is")
+        shared.append(each)
+    return shared
 
 
-def _meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
-    """What is known of a set of keys, by meaning, and the rest under its own names."""
-    found: dict[str, Value] = {}
-    rest: dict[str, Value] = {}
-    for name, value in group.items():
-        key = lists.squeeze(name)
-        meaning = _by_shape(value) if key in _BY_SHAPE else _MEANING.get(key)
-        if meaning is None or meaning in found or (meaning in _GEOMETRY and _holds_items(value, meaning)):
-            rest[name] = value
-        else:
-            found[meaning] = value
-    if _BOX not in found and lists.named_box(rest.items()):
-        found[_BOX] = Node("{", -1, closed=True, entries=list(rest.items()))
-    return found, rest
+def _each(value: Value, count: int) -> list[Value]:
+    """The `count` entries of a list, each a number, a text or something larger than a pair; or nothing."""
+    if not isinstance(value, Node) or value.kind != "[" or not value.closed or len(value.entries) != count:
+        return []
+    values = [child for key, child in value.entries if key is None]
+    large = all(not isinstance(child, Node) or len(child.entries) > 2 or child.kind == "{" for child in values)
+    return values if large and len(values) == count else []
 
 
-def _take_label(rest: dict[str, Value]) -> Value:
-    names = {
-        lists.squeeze(name): name for name, value in rest.items() if not isinstance(value, Node) or lists.strings(value)
-    }
-    return next((rest.pop(names[key]) for key in _LABELS if key in names), None)
+def _inherited(name: str, value: Node, own: _Above, firm: bool, above: _Above) -> _Above:
+    """What an entry hands down to `value` under `name`: its label, or else that name, or else what it has from above.
+
+    A caption or a title may be that of a whole list, so only an entry's own place has it; `firm` labels are names.
+    """
+    score = (own.score if own.score is not None else above.score) if value.kind == "{" else None
+    if own.label is not None and (firm or (value.kind == "{" and _is_place(value))):
+        return _Above(own.label, score)
+    if own.label is None and not keys.WRAPPER.fullmatch(name) and (key := name.replace("_", " ").strip()):
+        return _Above(key, score, _FROM_KEY)
+    return _Above(above.label, score, above.mend)
 
 
-def _by_shape(value: Value) -> str | None:
-    """Whether "boxes", "coordinates" and the like hold boxes or points, by how many numbers stand together."""
-    first = value
-    while isinstance(first, Node) and first.entries and isinstance(first.entries[0][1], Node):
-        if first.kind != "[":
-            return None
-        first = first.entries[0][1]
-    numbers = lists.numbers(first) if isinstance(first, Node) and first.kind == "[" else None
-    return {4: _BOX, 2: _POINT}.get(len(numbers or ()))
+def _points_of_one(item: Item, points: list[list[float]], value: Value) -> list[list[float]]:
+    """The point of an object that has one box; three points or more are its outline, as may be what was cut."""
+    cut = isinstance(value, Node) and value.cut
+    if item.mask is None and (cut or len(points) > 2):
+        item.mask = value
+        item.mends |= set() if cut else {_AS_OUTLINE}
+        return []
+    item.mends |= {_FIRST_POINT} if len(points) > 1 else set()
+    return points[:1]
 
 
-def _holds_items(value: Value, meaning: str) -> bool:
-    """True for {"points": [{"point": …}]}: the key wraps whole objects. A mask may have keys of its own."""
-    if not isinstance(value, Node):
-        return False
-    nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
-    keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
-    if meaning == _MASK:
-        return any(key == "label" or _MEANING.get(key) == _BOX for key in keys)
-    return any(_MEANING.get(key) in _GEOMETRY for key in keys)
+def _is_place(node: Node) -> bool:
+    return keys.holds_items(node, keys.BOX) or lists.named_box(node.entries) is not None
 
 
 def _swallowed(value: Value) -> Iterator[Node]:
     """Whole objects inside a list of numbers: its closing bracket was forgotten, and they are its neighbours."""
     for _, child in value.entries if isinstance(value, Node) and value.kind == "[" else ():
         if isinstance(child, Node) and child.kind == "{":
-            meanings = (_MEANING.get(lists.squeeze(key)) for key, _ in child.entries if key)
-            if not _GEOMETRY.isdisjoint(meanings):
+            meanings = (keys.MEANING.get(lists.squeeze(key)) for key, _ in child.entries if key)
+            if not keys.GEOMETRY.isdisjoint(meanings):
                 yield child
 
 
@@ -248,9 +293,9 @@ def _number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
         item.mends |= {_QUOTED} if in_text else set()
         item.flaw = item.flaw or ("" if in_text or isinstance(value, Cut) else _flaw(size))
         return [in_text] if in_text else []
-    inner = [child for _, child in value.entries if isinstance(child, Node) and child.kind == "["]
+    inner = [child for _, child in value.entries if isinstance(child, Node) and (child.kind == "[" or size == 2)]
     if inner and len(inner) == len(value.entries):
-        found = [numbers for child in inner if not child.cut and (numbers := lists.numbers(child) or [])]
+        found = [numbers for child in inner if not child.cut and (numbers := _numbers_or_point(child))]
         if size == 4 and [len(numbers) for numbers in found] == [2, 2] and value.closed:
             return [found[0] + found[1]]
         return [numbers for numbers in found if not value.cut or len(numbers) == size]
@@ -264,6 +309,12 @@ def _number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
         item.label = named[1] if item.label is None else item.label
     item.flaw = item.flaw or ("" if one or value.cut else _flaw(size))
     return [one] if one else []
+
+
+def _numbers_or_point(node: Node) -> list[float] | None:
+    if node.kind == "[":
+        return lists.numbers(node)
+    return lists.named_point(node) if len(node.entries) == 2 else None
 
 
 def _flaw(size: int) -> str:

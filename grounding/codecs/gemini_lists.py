@@ -1,4 +1,4 @@
-"""Reads lists of coordinates in the shapes models give them: numbers, quoted or not, named sides, a name beside them.
+"""Reads lists of coordinates in the shapes models give them: numbers, quoted or not, named sides, a name among them.
 
 Knows nothing of what the numbers measure.
 """
@@ -22,16 +22,12 @@ _SIDES = (
 _SIZED = (("y", "x", "height", "width"), ("y", "x", "h", "w"), ("top", "left", "height", "width"))
 _IN_TEXT = re.compile(r"[\s\[(]*+([-+\d.eE]++(?:[\s,;]++[-+\d.eE]++){1,9})[\s\])]*+")
 _LONGEST_IN_TEXT = 200
-_BULLET = re.compile(r"\s*+(?:[-*•+>|]\s++|\d{1,4}[.)]\s++)?")
-_MARKS = " \t\r*_`\"'“”’|"  # markdown and quotes around a name
-_SEPARATORS = ":–—-|"  # between a name and its list
-_LONGEST_NAME = 60
-_NO_NAME = re.compile(r"[\[\]{}()=#:]")
+_LONGEST_KEY = 60
 
 
 def squeeze(key: str) -> str:
     """`key` without case, "_", "-" and spaces: "Box_2D" is "box2d"."""
-    return _squeeze(key[:_LONGEST_NAME])
+    return _squeeze(key[:_LONGEST_KEY])
 
 
 @lru_cache(maxsize=1024)
@@ -104,12 +100,17 @@ def quads(node: Node) -> list[tuple[list[float], str]]:
     """Each list of four numbers that `node` is or directly holds, with its name or ""; none where it holds more."""
     if node.kind != "[":
         return []
-    if (own := quad(node) or _pair(node)) is not None:
+    if (own := named_quad(node)) is not None:
         return [own]
     lists = [child for key, child in node.entries if key is None and isinstance(child, Node) and child.kind == "["]
     if len(lists) != len(node.entries):
         return []
-    return [found for child in lists if (found := quad(child) or _pair(child)) is not None]
+    return [found for child in lists if (found := named_quad(child)) is not None]
+
+
+def named_quad(node: Node) -> tuple[list[float], str] | None:
+    """The one list of four numbers that `node` is, with its name or ""."""
+    return quad(node) or _pair(node)
 
 
 def _pair(node: Node) -> tuple[list[float], str] | None:
@@ -140,18 +141,3 @@ def is_template(value: Value) -> bool:
 
 def _is_word(word: str) -> bool:
     return not word[:1].isdigit() and "<seg" not in word
-
-
-def name_beside(text: str, start: int, stop: int) -> str | None:
-    """The name beside text[start:stop] on its line, "" for none; None where more than a name stands there."""
-    first = max(text.rfind("\n", max(0, start - 200), start) + 1, start - 200, 0)
-    last = text.find("\n", stop, stop + 200)
-    before, after = text[first:start], text[stop : last if last >= 0 else stop + 200]
-    before = before[bullet.end() :] if (bullet := _BULLET.match(before)) else before
-    separated = before.rstrip(_MARKS)[-1:] in _SEPARATORS or "|" in before
-    before = before.strip(_MARKS + _SEPARATORS)
-    after = after.strip(_MARKS + _SEPARATORS + ".,;")
-    if (before and (after or not separated)) or _NO_NAME.search(before + after):
-        return None
-    name = before or after
-    return name if len(name) <= _LONGEST_NAME else None

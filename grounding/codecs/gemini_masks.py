@@ -18,10 +18,9 @@ from PIL import Image, ImageDraw
 
 from grounding.codecs.gemini_json import Cut, Node, Value
 from grounding.codecs.gemini_lists import named_point, numbers
+from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH
 from grounding.types import FULL_FRAME, Box, SoftMask
 
-SEG_LENGTH = 16  # one mask is a 4x4 grid of codes, as in PaliGemma
-SEG_CODES = 128
 MAX_PNG_PIXELS = 4 * 2**20  # Gemini's own are 256x256; a header that claims more is broken or hostile
 LONGEST_SIDE = 256  # of an outline once drawn, the size of Gemini's own masks
 _CELLS_PER_UNIT = 2  # an outline has whole thousandths: more than two cells for each shows nothing new

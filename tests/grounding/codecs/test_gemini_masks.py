@@ -196,7 +196,10 @@ def test_an_empty_mask_is_remarked_on_and_kept() -> None:
 )
 def test_tokens_are_kept_and_drawn_where_there_is_a_decoder(mask: str, codes: tuple[int, ...]) -> None:
     text = json.dumps([{"box_2d": BOX, "mask": mask, "label": "cat"}, {"box_2d": BOX, "label": "dog"}])
-    assert [(found.mask_tokens, found.mask) for found in decode(text).detections] == [(codes, None), (None, None)]
+    decoded = decode(text)
+    assert [(found.mask_tokens, found.mask) for found in decoded.detections] == [(codes, None), (None, None)]
+    assert [note.detail for note in decoded.notes] == ["1 mask is codebook tokens, which are kept but not drawn."]
+    assert decoded.outcome is Outcome.FOUND
     asked: list[np.ndarray] = []
 
     def decoder(codes: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from grounding.codecs.gemini import decode
@@ -57,6 +59,23 @@ def points(decoded: Decoded) -> list[tuple[str, float, float]]:
         ),
         pytest.param(f"\ufeff[{CAT},\u00a0{DOG}]\x00", id="byte order mark, hard space and NUL"),
         pytest.param(f"[{CAT}, {DOG}]".replace("\n", "\r\n"), id="CRLF"),
+        pytest.param(
+            '[{"ymin": 100, "xmin": 200, "ymax": 300, "xmax": 400, "label": "cat"}, ' + DOG + "]", id="named sides"
+        ),
+        pytest.param(
+            '[{"box": {"x": 200, "y": 100, "width": 200, "height": 200}, "label": "cat"}, ' + DOG + "]",
+            id="named sizes",
+        ),
+        pytest.param(
+            f'[{{"name": "cat", "location": {{"box_2d": [100, 200, 300, 400]}}}}, {DOG}]', id="box one level deeper"
+        ),
+        pytest.param(
+            f'[{{"label": "cat", "coordinates": {{"x1": 200, "y1": 100, "x2": 400, "y2": 300}}}}, {DOG}]',
+            id="named sides one level deeper",
+        ),
+        pytest.param(
+            f'{{"title": "Pets", "caption": "a cat and a dog", "found": [{CAT}, {DOG}]}}', id="title over them all"
+        ),
     ],
 )
 def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_it(text: str) -> None:
@@ -118,16 +137,6 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
         pytest.param('[{"bbox": [100, 200, 300, 400], "label": "cat"}, ' + DOG + "]", "another key", id="bbox"),
         pytest.param(
             '[{"boundingBox": [100, 200, 300, 400], "name": "cat"}, ' + DOG + "]", "another key", id="boundingBox"
-        ),
-        pytest.param(
-            '[{"ymin": 100, "xmin": 200, "ymax": 300, "xmax": 400, "label": "cat"}, ' + DOG + "]",
-            "another key",
-            id="named sides",
-        ),
-        pytest.param(
-            '[{"box": {"x": 200, "y": 100, "width": 200, "height": 200}, "label": "cat"}, ' + DOG + "]",
-            "another key",
-            id="named sizes",
         ),
         pytest.param(
             '{"cat": [100, 200, 300, 400], "dog": [[500, 600, 700, 800]]}', "taken from the key", id="labels as keys"
@@ -258,7 +267,8 @@ def test_labels_are_read_as_they_stand(label: str, read: str) -> None:
         pytest.param("-0.1", None, id="negative"),
         pytest.param("NaN", None, id="NaN"),
         pytest.param("95", None, id="percent without a sign"),
-        pytest.param("[0.5]", None, id="list"),
+        pytest.param("[0.5]", 0.5, id="list of one"),
+        pytest.param("[0.5, 0.6]", None, id="list of two for one box"),
     ],
 )
 def test_a_score_is_kept_where_it_is_one_and_never_made_up(score: str, read: float | None) -> None:
@@ -293,6 +303,24 @@ def test_points_are_y_first(text: str, expected: list[tuple[str, float, float]])
     assert points(decode(text)) == expected
 
 
+@pytest.mark.parametrize(
+    ("points", "point", "masked"),
+    [
+        pytest.param("[[150, 250]]", True, False, id="one"),
+        pytest.param("[[150, 250], [160, 260]]", True, False, id="two"),
+        pytest.param("[[100, 200], [300, 400], [300, 200]]", False, True, id="an outline"),
+        pytest.param('[{"x": 200, "y": 100}, {"x": 400, "y": 300}, {"x": 200, "y": 300}]', False, True, id="named"),
+    ],
+)
+def test_points_beside_one_box_are_one_object(points: str, point: bool, masked: bool) -> None:
+    text = f'{CAT[:-1]}, "points": {points}}}'
+    (detection,) = decode(text).detections
+    assert (detection.point is not None, detection.mask is not None) == (point, masked)
+    for length in range(len(CAT), len(text)):
+        assert len(decode(text[:length]).detections) == 1
+        assert not masked or decode(text[:length]).detections[0].point is None or length >= len(text) - 1
+
+
 def test_an_object_may_have_a_box_and_a_point() -> None:
     (detection,) = decode(f'{CAT[:-1]}, "point": [150, 250]}}').detections
     assert detection.box is not None
@@ -310,6 +338,54 @@ def test_an_object_may_have_a_box_and_a_point() -> None:
             "1. **cat** - [100, 200, 300, 400]\n2. **dog** - [500, 600, 700, 800]", ["cat", "dog"], id="numbered, bold"
         ),
         pytest.param("* [100, 200, 300, 400]: cat\n* [500, 600, 700, 800]: dog.", ["cat", "dog"], id="names after"),
+        pytest.param("1. cat [100, 200, 300, 400]\n2. dog - [500, 600, 700, 800]", ["cat", "dog"], id="no separator"),
+        pytest.param("- cat at [100, 200, 300, 400]\n- dog: [500, 600, 700, 800]", ["cat", "dog"], id="at"),
+        pytest.param(
+            "```python\nboxes = [(100, 200, 300, 400, 'cat'), (500, 600, 700, 800, 'dog')]\n```",
+            ["cat", "dog"],
+            id="in code",
+        ),
+        pytest.param(
+            "cat: box_2d=[100, 200, 300, 400]\ndog: box_2d=[500, 600, 700, 800]", ["cat", "dog"], id="key and ="
+        ),
+        pytest.param(
+            "box_2d: [100, 200, 300, 400], label: cat\nbox_2d: [500, 600, 700, 800], label: dog",
+            ["cat", "dog"],
+            id="key and label after",
+        ),
+        pytest.param(
+            "label: cat, box_2d: [100, 200, 300, 400]\nlabel: dog, box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="key and label before",
+        ),
+        pytest.param(
+            "* cat — box_2d: [100, 200, 300, 400]\n* **dog** — box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="bullets with names and keys",
+        ),
+        pytest.param(
+            "- label: cat\n  box_2d: [100, 200, 300, 400]\n- label: dog\n  box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="YAML",
+        ),
+        pytest.param(
+            "- box_2d: [100, 200, 300, 400]\n  label: cat\n- box_2d: [500, 600, 700, 800]\n  label: dog",
+            ["cat", "dog"],
+            id="YAML, label last",
+        ),
+        pytest.param(
+            "- box_2d: [100, 200, 300, 400]\n- box_2d: [500, 600, 700, 800]\n  label: dog",
+            ["", "dog"],
+            id="YAML, one label missing",
+        ),
+        pytest.param(
+            "| # | name | box_2d |\n|---|---|---|\n"
+            "| 1 | cat | [100, 200, 300, 400] |\n| 2 | dog | [500, 600, 700, 800] |",
+            ["cat", "dog"],
+            id="table with numbers",
+        ),
+        pytest.param("[" + CAT + ", [500, 600, 700, 800]]", ["cat", ""], id="beside an object"),
+        pytest.param("[" + CAT + ', ["dog", [500, 600, 700, 800]]]', ["cat", "dog"], id="pair beside an object"),
         pytest.param("| cat | [100, 200, 300, 400] |\n| dog | [500, 600, 700, 800] |", ["cat", "dog"], id="table"),
         pytest.param("[[100, 200, 300, 400], [500, 600, 700, 800]]", ["", ""], id="list of lists"),
         pytest.param(
@@ -331,6 +407,17 @@ def test_lists_of_four_numbers_alone_are_boxes(text: str, expected: list[str]) -
         pytest.param("box = [460, 460, 610, 615]  # [ymin, xmin, ymax, xmax]", id="in code"),
         pytest.param("# Pedals: [460, 460, 600, 615]", id="in a comment"),
         pytest.param("img.crop([1, 2, 3, 4])", id="in a call"),
+        pytest.param("img.crop(box_2d=[1, 2, 3, 4])", id="in a call by key"),
+        pytest.param("colors = [(255, 0, 0, 255), (0, 255, 0, 255)]", id="colours in code"),
+        pytest.param('{"palette_colors": [255, 0, 0, 255]}', id="colours under a key"),
+        pytest.param("- [ ] cat not visible, picture too blurred to tell", id="box to tick"),
+        pytest.param("- [ ]", id="box to tick alone"),
+        pytest.param("The image is too dark to analyse {}.", id="empty brackets in a sentence"),
+        pytest.param("See {}", id="empty brackets at the end of a sentence"),
+        pytest.param("An empty list [] would be wrong.", id="empty list in a sentence"),
+        pytest.param('{"objects": [], "error": "image could not be loaded"}', id="empty list and an error"),
+        pytest.param('{"objects": [], "error": {"code": 3}}', id="empty list and an error with a code"),
+        pytest.param('{"answer": "There are four cats.", "evidence": []}', id="empty list beside an answer"),
         pytest.param("The size is [640, 480].", id="two numbers"),
         pytest.param("- [1, 2, 3]", id="three numbers"),
         pytest.param("- [ymin, xmin, ymax, xmax]", id="placeholder"),
@@ -366,11 +453,114 @@ def test_what_names_no_object_invents_none_and_says_so(text: str) -> None:
         "None.",
         "There are no cats: []",
         '{"objects": [], "n": 0}',
+        '{"objects": [], "error": null}',
+        "Here is the list:\n[]\nThere is nothing else.",
+        '"[]"',
     ],
 )
 def test_an_empty_list_means_nothing_found(text: str) -> None:
     decoded = decode(text)
     assert (decoded.outcome, decoded.detections) == (Outcome.NONE, ())
+
+
+def test_a_message_in_place_of_objects_is_passed_on() -> None:
+    for text in (
+        '{"objects": [], "error": "image could not be loaded"}',
+        '{"error": {"message": "image could not be loaded"}}',
+    ):
+        (note,) = decode(text).notes
+        assert "“image could not be loaded”" in note.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param(f"[{CAT}, {DOG}]\n- bird: [1, 2, 3, 4]", 1, id="one after"),
+        pytest.param(f"boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]\n[{CAT}, {DOG}]", 2, id="two in code before"),
+        pytest.param(f"The cat, [100, 200, 300, 400], sits.\n[{CAT}, {DOG}]", 0, id="one that is known"),
+    ],
+)
+def test_boxes_in_the_prose_around_a_list_are_counted(text: str, count: int) -> None:
+    decoded = decode(text)
+    assert boxes(decoded) == [A_CAT, A_DOG]
+    assert [note.detail.split()[0] for note in decoded.notes] == ([str(count)] if count else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        pytest.param('{"label": "cat", "geometry": {"bbox": [100, 200, 300, 400]}}', ["cat"], id="bbox"),
+        pytest.param('{"geometry": {"bbox": [100, 200, 300, 400]}}', [""], id="none"),
+        pytest.param('{"label": "cat", "where": [100, 200, 300, 400]}', ["cat"], id="list under any key"),
+        pytest.param(
+            '{"label": "cat", "part": {"label": "paw", "box_2d": [100, 200, 300, 400]}}', ["paw"], id="its own"
+        ),
+        pytest.param('{"cat": {"boxes": [{"box_2d": [100, 200, 300, 400]}]}}', ["cat"], id="key two levels up"),
+        pytest.param(
+            '{"class": "cat", "instances": [{"box_2d": [100, 200, 300, 400]}, {"box_2d": [1, 2, 3, 4]}]}',
+            ["cat", "cat"],
+            id="class of several",
+        ),
+        pytest.param(
+            '{"description": "a street", "objects": [{"box_2d": [100, 200, 300, 400]}]}', [""], id="description of all"
+        ),
+        pytest.param(
+            '{"name": "photo.jpg", "result": {"objects": [{"box_2d": [100, 200, 300, 400]}]}}', [""], id="file name"
+        ),
+        pytest.param(
+            f'[{CAT[:-1]}, "inside": {{"box_2d": [1, 2, 3, 4]}}}}]', ["cat", ""], id="object inside an object"
+        ),
+    ],
+)
+def test_an_entry_hands_its_label_down_to_its_box(text: str, labels: list[str]) -> None:
+    assert [detection.label for detection in decode(text).detections] == labels
+
+
+def test_a_score_is_handed_down_with_the_label() -> None:
+    (cat,) = decode('{"label": "cat", "score": 0.5, "location": {"box_2d": [100, 200, 300, 400]}}').detections
+    assert (cat.label, cat.score) == ("cat", 0.5)
+
+
+INNER = f"[{CAT}, {DOG}]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(json.dumps(INNER), id="string"),
+        pytest.param(f"```json\n{json.dumps(INNER)}\n```", id="string, fenced"),
+        pytest.param(json.dumps(json.dumps({"objects": json.loads(INNER)}, indent=1)), id="string of an object"),
+        pytest.param(INNER.replace('"', "&quot;"), id="HTML"),
+    ],
+)
+def test_an_answer_inside_a_string_is_unpacked(text: str) -> None:
+    decoded = decode(text)
+    assert boxes(decoded) == [A_CAT, A_DOG]
+    assert decoded.outcome is Outcome.REPAIRED
+    for length in range(len(text)):
+        for found in boxes(decode(text[:length])):
+            assert any(found[1] == box and label.startswith(found[0]) for label, box in (A_CAT, A_DOG)), text[:length]
+
+
+LISTS = '"boxes": [[100, 200, 300, 400], [500, 600, 700, 800]], "labels": ["cat", "dog"]'
+
+
+@pytest.mark.parametrize(
+    ("more", "scores", "says"),
+    [
+        pytest.param('"scores": [0.5, 0.25]', [0.5, 0.25], "", id="one each"),
+        pytest.param('"scores": [0.5, null]', [0.5, None], "", id="one missing"),
+        pytest.param('"scores": [0.5, 0.25, 0.1]', [None, None], "score was left out", id="too many"),
+        pytest.param('"score": 0.5', [None, None], "score was left out", id="one for both"),
+        pytest.param('"masks": ["a", "b", "c"]', [None, None], "mask was left out", id="three masks"),
+        pytest.param('"mask": [[1, 2], [30, 40]]', [None, None], "mask was left out", id="two pairs"),
+    ],
+)
+def test_columns_are_shared_out_where_their_lengths_agree(more: str, scores: list[float | None], says: str) -> None:
+    decoded = decode(f"{{{LISTS}, {more}}}")
+    assert boxes(decoded) == [A_CAT, A_DOG]
+    assert [detection.score for detection in decoded.detections] == scores
+    assert sum("left out" in note.detail and says in note.detail for note in decoded.notes) == (2 if says else 0)
 
 
 def test_a_box_that_reaches_outside_is_clamped() -> None:

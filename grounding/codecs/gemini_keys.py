@@ -1,0 +1,114 @@
+"""Knows which keys of an answer mean what, whatever their case and spelling, and what may stand under them.
+
+Does not know how entries are nested, nor whether numbers make a box in the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from grounding.codecs import gemini_lists as lists
+from grounding.codecs.gemini_json import Node, Value
+
+BOX, POINT, MASK, BOX_3D, SCORE = "box", "point", "mask", "box_3d", "score"
+GEOMETRY = frozenset({BOX, POINT, MASK, BOX_3D})
+
+# Keys are compared squeezed (no case, no "_"). Google's guide has box_2d, point, mask, label and box_3d.
+DOCUMENTED_BOX = "box2d"
+MEANING = (
+    dict.fromkeys((DOCUMENTED_BOX, "box", "bbox", "bbox2d", "boundingbox", "boundingbox2d", "rect", "rectangle"), BOX)
+    | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), POINT)
+    | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), MASK)
+    | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
+    | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d"), BOX_3D)
+    | dict.fromkeys(("score", "scores", "confidence", "conf", "confidencescore", "probability", "certainty"), SCORE)
+)
+_BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
+_LABELS = (  # the first that is there wins
+    "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
+    "title", "text", "description", "tag", "type",
+)  # fmt: skip
+FIRM_LABELS = frozenset(("label", "textlabel", "labels", "objectname", "class", "classname", "category"))
+_SAYINGS = frozenset(("error", "errors", "message", "reason", "warning", "note", "explanation", "comment", "detail"))
+# Keys that only hold lists of objects name nothing; any other key over a box, {"cat": [1, 2, 3, 4]}, is its label.
+WRAPPER = re.compile(
+    r"(?:\w*_)?(?:mask|box|boxe|bbox|object|detection|item|result|annotation|segment|segmentation|prediction|point"
+    r"|instance|region|entity|entitie|element|output|response|answer|data|image|list|json|coordinate|label|finding"
+    r"|position|location|size|color|colour|geometry|geometrie|shape|bound|area|rect|rectangle|coord|frame|detail|info)"
+    r"s?(?:_[23]d)?",
+    re.IGNORECASE,
+)
+NO_BOX = re.compile(r"(?:\w*_)?(?:colou?r|rgba?|size|resolution|dimension)s?", re.IGNORECASE)  # four numbers or not
+
+
+def groups(node: Node) -> Iterator[dict[str, Value]]:
+    """The keyed entries of `node`; a key that comes again begins another object, as where "}, {" was forgotten."""
+    group: dict[str, Value] = {}
+    for key, value in node.entries:
+        if key is None:
+            continue
+        if key in group:
+            yield group
+            group = {}
+        group[key] = value
+    if group:
+        yield group
+
+
+def meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
+    """What is known of a set of keys, by meaning, and the rest under its own names."""
+    found: dict[str, Value] = {}
+    rest: dict[str, Value] = {}
+    for name, value in group.items():
+        key = lists.squeeze(name)
+        meaning = _by_shape(value) if key in _BY_SHAPE else MEANING.get(key)
+        if meaning is None or meaning in found or (meaning in GEOMETRY and holds_items(value, meaning)):
+            rest[name] = value
+        else:
+            found[meaning] = value
+    several = rest.get("masks")
+    if BOX in found and MASK not in found and several is not None and not holds_items(several, MASK):
+        found[MASK] = rest.pop("masks")
+    if BOX not in found and lists.named_box(rest.items()):
+        found[BOX] = Node("{", -1, closed=True, entries=list(rest.items()))
+    return found, rest
+
+
+def take_label(rest: dict[str, Value]) -> Value:
+    names = {
+        lists.squeeze(name): name for name, value in rest.items() if not isinstance(value, Node) or lists.strings(value)
+    }
+    return next((rest.pop(names[key]) for key in _LABELS if key in names), None)
+
+
+def _by_shape(value: Value) -> str | None:
+    """Whether "boxes", "coordinates" and the like hold boxes or points, by how many numbers stand together."""
+    first = value
+    while isinstance(first, Node) and first.entries and isinstance(first.entries[0][1], Node):
+        if first.kind != "[":
+            return None
+        first = first.entries[0][1]
+    numbers = lists.numbers(first) if isinstance(first, Node) and first.kind == "[" else None
+    return {4: BOX, 2: POINT}.get(len(numbers or ()))
+
+
+def holds_items(value: Value, meaning: str) -> bool:
+    """True for {"points": [{"point": …}]}: the key wraps whole objects. A mask may have keys of its own."""
+    if not isinstance(value, Node):
+        return False
+    nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
+    keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
+    if meaning == MASK:
+        return any(key == "label" or MEANING.get(key) == BOX for key in keys)
+    return any(MEANING.get(key) in GEOMETRY for key in keys)
+
+
+def says(key: str | None, value: Value) -> bool:
+    """True where `value` is a message, as under "error" and the like, or a sentence under any key."""
+    return bool(value) and (lists.squeeze(key or "") in _SAYINGS or (isinstance(value, str) and " " in value.strip()))
+
+
+def saying(rest: dict[str, Value]) -> str:
+    """The first message or sentence of `rest`."""
+    return next((value for name, value in rest.items() if isinstance(value, str) and says(name, value)), "")
