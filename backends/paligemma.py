@@ -1,7 +1,8 @@
 """PaliGemma on this machine: the bundled checkpoint, any folder with one, or any on the Hugging Face Hub.
 
 A detection's score is the geometric mean of the probabilities the model gave the tokens of its label, None where it
-said no label. It ranks; how often a score of 0.9 is right is not known.
+said no label. Where one thing is asked for its label is nearly given, so most scores are close to 1. Whether location
+tokens would rank better, and how often a score of 0.9 is right, is not known.
 """
 
 from __future__ import annotations
