@@ -10,7 +10,7 @@ import torch.distributed as dist
 from torch import nn
 
 
-def schedule(done: float, warm: float = 0.03, floor: float = 0.01) -> float:
+def schedule(done: float, warm: float = 0.06, floor: float = 0.01) -> float:
     """Share of the full learning rate at `done` in [0, 1] of the run: a linear rise, then a cosine to `floor`."""
     if done < warm:
         return done / warm

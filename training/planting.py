@@ -1,4 +1,4 @@
-"""Starts the language part from what the tower's heads learned, so that training finds the way to a thing, not makes it.
+"""Starts the language part from what the tower's heads learned: training finds the way to a thing already there.
 
 What is planted, all of it free to change in training:
 - words and places: a class word points where the tower's class head points, a place is its wave in the shared basis;
@@ -25,7 +25,7 @@ from training.tower import Heads
 
 _HEAD, _WIDTH = TEXT["head_dim"], TEXT["hidden_size"]
 _FIRST_STILL = 11  # pairs of a head's numbers from here on turn less than a radian over a whole prompt
-_STILL = [i for i in range(_FIRST_STILL, _HEAD // 2)] + [i + _HEAD // 2 for i in range(_FIRST_STILL, _HEAD // 2)]
+_STILL = [*range(_FIRST_STILL, _HEAD // 2), *range(_FIRST_STILL + _HEAD // 2, _HEAD)]
 
 
 def _centred(weight: Tensor) -> Tensor:
@@ -48,7 +48,7 @@ def plant(model: PaliGemmaForConditionalGeneration, heads: Heads, words: Tokeniz
     generator = torch.Generator().manual_seed(3)
     directions = _directions(heads)
     span = torch.linalg.svd(torch.stack(list(directions.values())), full_matrices=False)
-    basis = span.Vh[: int((span.S > 0.05 * span.S[0]).sum())][: len(_STILL) - 1]
+    basis = span.Vh[: int((0.05 * span.S[0] < span.S).sum())][: len(_STILL) - 1]
     projector = model.model.multi_modal_projector.linear
     marks, frame = _unused(projector, generator)
     seen = torch.linalg.svd(torch.cat([projector.weight, projector.bias[:, None]], 1), full_matrices=False).U
@@ -62,7 +62,7 @@ def plant(model: PaliGemmaForConditionalGeneration, heads: Heads, words: Tokeniz
     shun, rest = _STILL[-1], _STILL[-2]
     for depth, head, read in [(1, 0, None), (1, 1, None)] + [(d, h, h) for d in (2, 3) for h in range(4)]:
         a, rows = text.layers[depth].self_attn, slice(head * _HEAD, (head + 1) * _HEAD)
-        a.q_proj.weight[rows] = 0.2 * a.q_proj.weight[rows] + 1.3 * match
+        a.q_proj.weight[rows] = 0.2 * a.q_proj.weight[rows] + 3.0 * match
         a.k_proj.weight[rows] = 0.2 * a.k_proj.weight[rows] + match
         a.q_proj.weight[rows.start + shun] = 5 * marks["says"]
         a.k_proj.weight[rows.start + shun] = -(marks["asked"] + marks["says"] + 0.6 * nothing)
@@ -87,7 +87,7 @@ def plant(model: PaliGemmaForConditionalGeneration, heads: Heads, words: Tokeniz
     for pair in range(5):
         a.k_proj.weight[rows.start + pair] -= 0.6 * marks["step0"]  # a beginning has no place to take off
     a.v_proj.weight[rows], a.o_proj.weight[:, rows] = frame, -1.2 * frame.T
-    text.norm.weight.fill_(1.5)  # sharp from the start
+    text.norm.weight.fill_(-0.2)  # modest at first: what is confidently wrong is unlearned, and the rest with it
 
 
 def _plant_words(a: nn.Module, match: Tensor, marks: dict[str, Tensor]) -> None:
@@ -95,7 +95,7 @@ def _plant_words(a: nn.Module, match: Tensor, marks: dict[str, Tensor]) -> None:
     a.q_proj.weight[_STILL[-1]] = 2 * marks["says"]
     a.k_proj.weight[_STILL[-1]] = marks["asked"]
     a.v_proj.weight[:_HEAD] = match
-    a.o_proj.weight[:, :_HEAD] = 0.6 * match.T
+    a.o_proj.weight[:, :_HEAD] = 0.25 * match.T
 
 
 def _look_back(a: nn.Module, head: int, back: int, marks: dict[str, Tensor]) -> None:

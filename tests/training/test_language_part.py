@@ -1,0 +1,67 @@
+"""The lean forward pass that trains the language part says what transformers says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from training.architecture import build, config
+from training.language_part import Rows, answer_states, token_losses
+from training.settings import IMAGE_TOKENS
+from training.tokenizer import build as build_tokenizer
+
+TOKENIZER = build_tokenizer()
+IMAGE, BOS, EOS, LOC = (TOKENIZER.token_to_id(t) for t in ("<image>", "<bos>", "<eos>", "<loc0000>"))
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = build(config(TOKENIZER.get_vocab_size(), IMAGE, pad=0, bos=BOS, eos=EOS)).eval()
+    for p in made.model.language_model.layers.parameters():
+        if p.ndim == 2:
+            torch.nn.init.normal_(p, std=0.08)
+    return made
+
+
+def ids(text: str) -> list[int]:
+    return TOKENIZER.encode(text, add_special_tokens=False).ids
+
+
+@torch.no_grad()
+def test_it_agrees_with_transformers_on_rows_of_different_length(model):
+    pixels = torch.randn(2, 3, 160, 160, generator=torch.Generator().manual_seed(1))
+    z = model.model.get_image_features(pixels).pooler_output
+    texts = [("detect red cat\n", "<loc0100><loc0200><loc0300><loc0400> red cat"), ("caption en\n", "a cat")]
+    rows = [([IMAGE] * IMAGE_TOKENS + [BOS] + ids(p), [*ids(a), EOS]) for p, a in texts]
+    longest = max(len(p) + len(a) for p, a in rows)
+    tokens = torch.tensor([p + a + [0] * (longest - len(p) - len(a)) for p, a in rows])
+    prefix, length = torch.tensor([len(p) for p, _ in rows]), torch.tensor([len(p) + len(a) for p, a in rows])
+    states, said = answer_states(model.model.language_model, z, Rows(torch.arange(2), tokens, prefix, length))
+    ours = F.linear(states, model.model.language_model.embed_tokens.weight)
+    wanted = []
+    for k, (p, a) in enumerate(rows):
+        whole = torch.tensor([p + a])
+        kinds = torch.tensor([[0] * len(p) + [1] * len(a)])
+        out = model(
+            input_ids=whole, token_type_ids=kinds, attention_mask=torch.ones_like(whole), pixel_values=pixels[k : k + 1]
+        )
+        wanted.append(out.logits[0, len(p) - 1 : -1])
+    assert said.tolist() == [token for _, a in rows for token in a]
+    assert (ours - torch.cat(wanted)).abs().max() < 1e-4
+
+
+def test_a_place_beside_the_right_one_costs_less_than_one_far_away():
+    table = torch.eye(2000)[:, :1200]
+    near, far = torch.zeros(1, 1200), torch.zeros(1, 1200)
+    near[0, 502], far[0, 900] = 9.0, 9.0
+    said = torch.tensor([500])
+    losses = [float(token_losses(states, said, table, 0)[0]) for states in (near, far)]
+    assert losses[0] < losses[1] - 0.3
+
+
+def test_words_are_scored_by_plain_cross_entropy():
+    states, table, said = torch.randn(3, 8), torch.randn(40, 8), torch.tensor([1, 7, 39])
+    loss, guess = token_losses(states, said, table, 1000)
+    assert torch.allclose(loss, F.cross_entropy(states @ table.T, said, reduction="none"), atol=1e-5)
+    assert torch.equal(guess, (states @ table.T).argmax(-1))
