@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from transformers import PaliGemmaForConditionalGeneration
 
 from grounding.types import Box
 from scenes import COLOURS, LABELS
@@ -181,11 +182,14 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     size = corpus.tokenizer.get_vocab_size()
     model = build(config(size, corpus.image, pad=0, bos=corpus.bos, eos=corpus.eos))
     inner, heads = model.model, Heads()
-    tower_state = torch.load(RUNS / "tower.pt", weights_only=False)["masters"]["copy"]
     net = nn.ModuleDict({"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads})
-    net.load_state_dict(tower_state, strict=False)
-    with torch.no_grad():
-        plant(model, heads, corpus.tokenizer, _patches(net, known))
+    if (tower := RUNS / "tower.pt").exists():
+        net.load_state_dict(torch.load(tower, weights_only=False)["masters"]["copy"], strict=False)
+        with torch.no_grad():
+            plant(model, heads, corpus.tokenizer, _patches(net, known))
+    else:  # another machine than the one that trained the tower: go on from what ships; its heads are gone
+        shipped = PaliGemmaForConditionalGeneration.from_pretrained(CHECKPOINT, dtype=torch.float32)
+        model.load_state_dict(shipped.state_dict())
     net["text"] = inner.language_model
     inner.vision_tower.config._attn_implementation = "matmul"
     inner.vision_tower.embeddings.patch_embedding = PatchLinear(inner.vision_tower.embeddings.patch_embedding)

@@ -12,6 +12,7 @@ import scenes
 from grounding import images
 from grounding.images import Picture
 from grounding.types import Task
+from scenes.things import KINDS
 
 SEEDS = (32, 0, 12, 29, 4, 1, 14, 39)
 """Chosen by eye: clear, varied, two to six things each."""
@@ -54,7 +55,7 @@ def _prompts(labels: list[str], counts: Counter[str]) -> dict[Task, str]:
     if not labels:
         return {Task.CAPTION: "", Task.ASK: "What is in the picture?", Task.DETECT: "house", Task.SEGMENT: "house"}
     first = labels[0]
-    several = f"How many {first}s are there?" if first != "fish" else "How many fish are there?"
+    several = f"How many {KINDS[first].plural} are there?"
     one = f"What colour is the {first}?"
     return {
         Task.CAPTION: "",
