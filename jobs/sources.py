@@ -17,7 +17,22 @@ from pathlib import Path, PurePosixPath
 from grounding.errors import ImageError, RequestError
 from grounding.images import MAX_BYTES
 
-SUFFIXES = tuple(".png .jpg .jpeg .jpe .jfif .webp .heic .heif .hif .avif .gif .bmp .tif .tiff".split())  # noqa: SIM905
+SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".webp",
+    ".heic",
+    ".heif",
+    ".hif",
+    ".avif",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+)
 """What is meant as a picture in a folder or archive; whether it is one, its content says."""
 
 MAX_MEMBERS = 10_000

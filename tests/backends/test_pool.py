@@ -50,7 +50,7 @@ class Openers:
 def openers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Openers]:
     openers = Openers()
     module = types.ModuleType("dummies")
-    module.open = openers.open  # type: ignore[attr-defined]
+    module.open = openers.open
     monkeypatch.setitem(sys.modules, "dummies", module)
     monkeypatch.setattr(
         backends,
@@ -77,9 +77,9 @@ def test_what_is_in_use_is_not_closed_to_make_room(openers: Openers) -> None:
     with pool.lend("local", "old") as old:
         with pool.lend("local", "new"):
             pass
-        assert not old.closed  # type: ignore[attr-defined]
+        assert not old.closed
     with pool.lend("local", "newer"):
-        assert old.closed  # type: ignore[attr-defined]
+        assert old.closed
 
 
 def test_room_is_made_before_a_model_is_loaded(openers: Openers) -> None:
@@ -88,7 +88,7 @@ def test_room_is_made_before_a_model_is_loaded(openers: Openers) -> None:
         pass
     with pytest.raises(ModelLoad), pool.lend("local", "broken"):
         pass
-    assert old.closed  # type: ignore[attr-defined]
+    assert old.closed
 
 
 def test_keys_never_push_out_a_local_model(openers: Openers) -> None:
@@ -98,7 +98,7 @@ def test_keys_never_push_out_a_local_model(openers: Openers) -> None:
     for key in "abcd":
         with pool.lend("keyed", "m", key):
             pass
-    assert not local.closed  # type: ignore[attr-defined]
+    assert not local.closed
 
 
 def test_a_slow_load_holds_up_nobody_who_asks_for_what_is_open(openers: Openers) -> None:

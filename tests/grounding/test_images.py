@@ -389,7 +389,7 @@ def test_a_lossy_picture_is_sent_as_a_jpeg_with_full_colour_resolution(kind: str
     data, mime = encode(load(packed(quarters(), kind)))
     assert mime == "image/jpeg"
     with Image.open(BytesIO(data)) as sent:
-        assert [component[1:3] for component in sent.layer] == [(1, 1)] * 3  # type: ignore[attr-defined]
+        assert [component[1:3] for component in sent.layer] == [(1, 1)] * 3
         assert is_upright(sent.convert("RGB"), 24)
 
 
