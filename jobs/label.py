@@ -147,6 +147,8 @@ def _question(args: argparse.Namespace) -> Request:
         raise RequestError(f"{task} needs --labels or --text: what to look for.")
     if task is Task.ASK and not text:
         raise RequestError("ask needs --text: the question.")
+    if task in (Task.CAPTION, Task.ASK) and args.format == "coco":
+        raise RequestError("coco holds boxes and masks, no words. Use --format json for captions and answers.")
     options = Options(args.temperature, args.max_output_tokens)
     return Request(task, (), text, labels, options, dict(args.safety))
 

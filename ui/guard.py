@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_JSON_BYTES = 1_000_000
@@ -70,7 +70,7 @@ class Guard:
             refusal, receive = await _read_post(request, receive)
         await (refusal or self._app)(scope, receive, send_with_headers)
 
-    def _refuse(self, request: Request) -> PlainTextResponse | None:
+    def _refuse(self, request: Request) -> Response | None:
         if self._local and not _LOOPBACK_HOST.fullmatch(request.headers.get("host", "")):
             return PlainTextResponse("Open Pinpoint by its own address.", 403)
         path = request.url.path
@@ -81,7 +81,7 @@ class Guard:
         return None
 
 
-async def _read_post(request: Request, receive: Receive) -> tuple[PlainTextResponse | None, Receive]:
+async def _read_post(request: Request, receive: Receive) -> tuple[Response | None, Receive]:
     """Uploads stream on under a cap; other bodies are read here, and refused where they bring pictures by address."""
     upload = request.url.path == "/gradio_api/upload"
     limit = MAX_UPLOAD_BYTES if upload else MAX_JSON_BYTES
@@ -99,9 +99,9 @@ async def _read_post(request: Request, receive: Receive) -> tuple[PlainTextRespo
     try:
         foreign = any(_foreign(value) for value in _objects(json.loads(bytes(body) or b"null")))
     except (ValueError, RecursionError):
-        return PlainTextResponse("Not JSON.", 400), receive
+        return JSONResponse({"detail": "Not JSON."}, 400), receive
     if foreign:
-        return PlainTextResponse("Upload the picture first; addresses are not fetched here.", 400), receive
+        return JSONResponse({"detail": "Upload the picture first; addresses are not fetched here."}, 400), receive
     return None, _replay(bytes(body), receive)
 
 

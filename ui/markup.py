@@ -108,8 +108,10 @@ def ready(kept: Kept | None) -> str:
     return _status("quiet", f"<strong>{words}</strong>")
 
 
-def failed(problem: Problem) -> str:
-    return _status("quiet" if problem.stopped else "stop", f"<strong>{safe(problem.text)}</strong>")
+def failed(problem: Problem, *, earlier: bool = False) -> str:
+    """Why no answer came; `earlier`: an answer to an earlier question is still shown below."""
+    head = _status("quiet" if problem.stopped else "stop", f"<strong>{safe(problem.text)}</strong>")
+    return head + '<p class="pp-why pp-earlier">Below is still the earlier answer.</p>' * earlier
 
 
 def answered(answer: Answer) -> str:
@@ -167,7 +169,9 @@ def table(rows: Sequence[Row], hidden: int) -> str:
 def _line(row: Row) -> str:
     score = '<span class="pp-unknown">unknown</span>' if row.score is None else f"{row.score:.2f}"
     box = "–" if row.box_px is None else "{}, {} – {}, {}".format(*row.box_px)
-    mask = "–" if row.mask_px is None else f"{row.mask_px:,}".replace(",", " ")
+    mask = "none" if row.mask_px is None else f"{row.mask_px:,}".replace(",", " ")
+    if row.mask_px == 0:
+        mask += " <small>(empty at this threshold)</small>"
     swatch = f'<i style="background:{safe(row.colour)}"></i>'
     label = f"<bdi>{safe(row.label)}</bdi>" if row.label else '<span class="pp-unknown">no label</span>'
     return f'<tr><th scope="row">{swatch}{label}</th><td>{score}</td><td>{box}</td><td>{mask}</td></tr>'

@@ -79,9 +79,10 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
         prepared = attempt(lambda: _prepare(tab, around, fields, values, desk))
         visitor = str(request.session_hash)
         run = None
+        earlier = values[around.session].answer is not None
         try:
             if isinstance(prepared, Problem):
-                yield {status: markup.failed(prepared), trouble: markup.trouble(prepared)}
+                yield {status: markup.failed(prepared, earlier=earlier), trouble: markup.trouble(prepared)}
                 return
             run = desk.runs.begin(visitor, lambda stop: attempt(lambda: prepared(stop)))
             if run is None:  # pressed twice
@@ -92,7 +93,7 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
                 yield {status: markup.busy("Stopping" if run.stop.is_set() else tab.doing, seconds)}
             got = run.future.result() if run.future.done() else STOPPED
             if isinstance(got, Problem):
-                got = {status: markup.failed(got), trouble: "" if got.stopped else markup.trouble(got)}
+                got = {status: markup.failed(got, earlier=earlier), trouble: "" if got.stopped else markup.trouble(got)}
             yield {**got, **_working(False, tab, around.tabs)}
         finally:  # also when the visitor leaves
             if run:
