@@ -14,8 +14,8 @@ from grounding.images import Picture
 from grounding.types import Task
 from scenes.things import KINDS
 
-SEEDS = (32, 0, 12, 29, 4, 1, 14, 39)
-"""Chosen by eye: clear, varied, two to six things each."""
+SEEDS = (37, 12, 16, 42, 5, 59, 54, 49)
+"""Clear, varied scenes, of those the bundled model answers whole: 22 of the first 60 seeds. "New scene" is not chosen."""
 
 SIDE_PX = 768
 THUMBNAIL_PX = 176

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from grounding.types import Task
 from tests.ui.serving import Served
+from ui import examples
 
 CANARY = "AIzaCANARY0000000000000"
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -183,7 +185,7 @@ def test_filters_rest_with_a_reason_where_the_model_has_none(page: Page, page_se
 def test_an_example_and_a_new_scene_bring_picture_and_prompt(page: Page) -> None:
     prompt = page.locator("#pp-detect-prompt").locator("input, textarea")
     page.locator("#pp-gallery button.thumbnail-item").nth(1).click()
-    expect(prompt).to_have_value("house; butterfly")
+    expect(prompt).to_have_value(examples.shown()[1].prompts[Task.DETECT])
     chip = page.locator("#pp-current strong")
     name = chip.inner_text()
     page.get_by_role("button", name="New scene").click()

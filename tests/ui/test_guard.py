@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -70,7 +71,8 @@ def ask(method: str, url: str, *, local: bool = False, **more: Any) -> httpx.Res
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:7860") as client:
             return await client.request(method, url, **more)
 
-    return asyncio.run(go())
+    with ThreadPoolExecutor(1) as thread:  # playwright leaves a loop running in this one
+        return thread.submit(lambda: asyncio.run(go())).result()
 
 
 @pytest.mark.parametrize("path", OPEN)
