@@ -40,7 +40,7 @@ def explain(
     status: int, body: object, headers: Mapping[str, str], *, model: str, api_key: str, tries: int = 1
 ) -> GroundingError:
     """What to raise for a refusal; a RateLimited knows when to come back, where the service said so."""
-    error = _dict(_dict(body).get("error"))
+    error = as_dict(as_dict(body).get("error"))
     message = _KEYS.sub("…", redact(" ".join(str(error.get("message", "")).split()), api_key))
     for info in _details(error, "ErrorInfo"):
         if sentence := _BY_REASON.get(str(info.get("reason"))):
@@ -84,7 +84,7 @@ def _wrong(status: int, error: Mapping[str, Any], message: str, model: str) -> G
 
 def wait_s(body: object, headers: Mapping[str, str]) -> float | None:
     """Seconds the service asks to wait: RetryInfo in the body, else the Retry-After header; None where neither says."""
-    for info in _details(_dict(_dict(body).get("error")), "RetryInfo"):
+    for info in _details(as_dict(as_dict(body).get("error")), "RetryInfo"):
         if found := re.fullmatch(r"(\d{1,9}(?:\.\d+)?)s", str(info.get("retryDelay", ""))):
             return float(found[1])
     after = headers.get("retry-after", "").strip()
@@ -98,7 +98,7 @@ def wait_s(body: object, headers: Mapping[str, str]) -> float | None:
 
 def hopeless(body: object) -> bool:
     """Whether waiting a little cannot help: the day's quota is used up, or there is none."""
-    error = _dict(_dict(body).get("error"))
+    error = as_dict(as_dict(body).get("error"))
     return bool(_daily(error) or _none_at_all(error))
 
 
@@ -152,7 +152,7 @@ def _daily(error: Mapping[str, Any]) -> bool:
 
 
 def _none_at_all(error: Mapping[str, Any]) -> bool:
-    limits = [_dict(info.get("metadata")).get("quota_limit_value") for info in _details(error, "ErrorInfo")]
+    limits = [as_dict(info.get("metadata")).get("quota_limit_value") for info in _details(error, "ErrorInfo")]
     limits += [each.get("quotaValue") for info in _details(error, "QuotaFailure") for each in _violations(info)]
     return any(str(limit) == "0" for limit in limits)
 
@@ -162,12 +162,12 @@ def _quotas(error: Mapping[str, Any]) -> Iterator[object]:
         for each in _violations(info):
             yield each.get("quotaId")
     for info in _details(error, "ErrorInfo"):
-        yield _dict(info.get("metadata")).get("quota_limit")
+        yield as_dict(info.get("metadata")).get("quota_limit")
 
 
 def _violations(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = info.get("violations")
-    return [_dict(each) for each in found] if isinstance(found, list) else []
+    return [as_dict(each) for each in found] if isinstance(found, list) else []
 
 
 def _details(error: Mapping[str, Any], kind: str) -> Iterator[dict[str, Any]]:
@@ -178,5 +178,6 @@ def _details(error: Mapping[str, Any], kind: str) -> Iterator[dict[str, Any]]:
             yield each
 
 
-def _dict(value: object) -> dict[str, Any]:
+def as_dict(value: object) -> dict[str, Any]:
+    """`value` where it is a JSON object, else an empty one: services send odd types."""
     return value if isinstance(value, dict) else {}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from backends.gemini_errors import as_dict
 from grounding.errors import BackendError
 from grounding.types import Harm, Note, NoteKind, SafetyRating, SafetyReport, Stage
 
@@ -151,13 +152,13 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     ratings: tuple[SafetyRating, ...] = ()
     reason, message, candidates = "", "", 0
     for chunk in _chunks(body):
-        if error := _dict(chunk.get("error")):
+        if error := as_dict(chunk.get("error")):
             raise ServiceError({"error": error})
-        feedback |= _dict(chunk.get("promptFeedback"))
-        usage |= _dict(chunk.get("usageMetadata"))
+        feedback |= as_dict(chunk.get("promptFeedback"))
+        usage |= as_dict(chunk.get("usageMetadata"))
         for candidate in _dicts(chunk.get("candidates"))[:1]:
             candidates += 1
-            parts += _dicts(_dict(candidate.get("content")).get("parts"))
+            parts += _dicts(as_dict(candidate.get("content")).get("parts"))
             reason = _str(candidate.get("finishReason")) or reason
             message = _str(candidate.get("finishMessage")) or message
             ratings = _ratings(candidate.get("safetyRatings")) or ratings
@@ -267,7 +268,7 @@ def _chunks(body: str) -> list[dict[str, Any]]:
 def _events(body: str) -> Iterator[dict[str, Any]]:
     for event in re.split(r"\n\s*\n", body.replace("\r\n", "\n")):
         if event.strip():
-            yield _dict(json.loads(event.strip().removeprefix("data:")))
+            yield as_dict(json.loads(event.strip().removeprefix("data:")))
 
 
 def _ratings(value: object) -> tuple[SafetyRating, ...]:
@@ -298,10 +299,6 @@ def _is_image(detail: Mapping[str, Any]) -> bool:
 def _count(usage: Mapping[str, Any], name: str) -> int | None:
     value = usage.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _dicts(value: object) -> list[dict[str, Any]]:

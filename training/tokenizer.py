@@ -12,7 +12,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PaliGemmaProcessor, PreTrainedTokenizerFast
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from grounding.codecs.paligemma import LOC_BINS, SEG_CODES
+from grounding.codecs.mask_tokens import SEG_CODES
+from grounding.codecs.paligemma import LOC_BINS
 from scenes.language import NUMBERS, PLACES
 from scenes.palette import COLOURS
 from scenes.things import KINDS
