@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,6 +123,9 @@ class Gemini:
             code = status if isinstance(status, int) else 500
             raise explain(code, error.body, {}, model=self._model, api_key=self._api_key) from None
         return _result(reply, request.task, seconds, self._origin(prompt, config))
+
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        yield self.predict(request, stop)
 
     def close(self) -> None:
         self._connection.close()

@@ -105,6 +105,9 @@ class PaliGemma:
             seconds = time.perf_counter() - started
         return replace(result, usage=_usage(said, seconds), raw=_raw(said))
 
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        yield self.predict(request, stop)
+
     def close(self) -> None:
         self._checkpoint = None  # whoever is being answered holds on to it until then
         _free_gpu_memory()

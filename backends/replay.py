@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +82,9 @@ class Replay:
             raw=raw,
             origin=origin,
         )
+
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        yield self.predict(request, stop)
 
     def close(self) -> None:
         """Nothing is held open."""

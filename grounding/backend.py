@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +41,13 @@ class Backend(Protocol):
         """Answer `request`; once `stop` is set, give up soon and raise Stopped.
 
         Raises GroundingError where no answer came. A filter's block and an unreadable answer are Results.
+        """
+        ...
+
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        """What `predict` gives, as it grows: each Result holds all that came so far, the last is done and whole.
+
+        Raises as `predict` does, possibly after some Results. Closing the iterator ends the call, as `stop` does.
         """
         ...
 

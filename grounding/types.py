@@ -227,6 +227,7 @@ class Result:
 
     text: what to read aloud: a caption, an answer, or for a failure or a block the sentence that explains it.
     raw: the answer exactly as the model gave it, for people who want to see for themselves.
+    done: False while a stream is still growing it; its outcome is then that of what came so far.
     """
 
     outcome: Outcome
@@ -237,6 +238,7 @@ class Result:
     usage: Usage | None = None
     raw: str = ""
     origin: Origin | None = None
+    done: bool = True
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def beside(things: Sequence[Seen], label: str, side: str) -> Exchange | None:
     return Exchange("beside", f"answer en what is {of} the {label}?", near[0][1] if near else "nothing")
 
 
-_MIX = {"detect": 0.3, "refer": 0.2, "segment": 0.22, "ask": 0.2, "caption": 0.08}
+_MIX = {"detect": 0.32, "refer": 0.15, "segment": 0.16, "ask": 0.22, "caption": 0.15}
 """Share of each kind of prompt in training: places are harder to learn than words."""
 
 
@@ -222,7 +222,7 @@ def absent(present: Sequence[str], rng: Rng) -> str:
 
 def _draw_detect(things: Sequence[Seen], present: list[str], rng: Rng) -> Exchange:
     roll = rng.random()
-    if roll < 0.15:
+    if roll < 0.2:
         return detect(things, [absent(present, rng)])
     if roll < 0.7:
         return detect(things, [str(rng.choice(present))])
@@ -233,12 +233,12 @@ def _draw_detect(things: Sequence[Seen], present: list[str], rng: Rng) -> Exchan
 
 
 def _draw_question(things: Sequence[Seen], present: list[str], rng: Rng) -> Exchange:
-    label = str(rng.choice(present)) if rng.random() < 0.65 else absent(present, rng)
+    label = str(rng.choice(present)) if rng.random() < 0.55 else absent(present, rng)
     roll = rng.random()
-    if roll < 0.3:
+    if roll < 0.35:
         return count(things, label)
-    if roll < 0.6:
+    if roll < 0.7:
         return presence(things, label, str(rng.choice(list(COLOURS))) if rng.random() < 0.2 else None)
     here = str(rng.choice(present))
-    answer = colour(things, here) if roll < 0.8 else beside(things, here, str(rng.choice(SIDES)))
+    answer = colour(things, here) if roll < 0.85 else beside(things, here, str(rng.choice(SIDES)))
     return answer or count(things, here)

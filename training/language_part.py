@@ -48,6 +48,7 @@ class Rows:
     tokens: Tensor  # int[n, t]
     prefix: Tensor  # int[n]
     length: Tensor  # int[n]
+    weight: Tensor  # float[n, t], of each answer token in the loss
 
 
 class Corpus:
@@ -70,6 +71,14 @@ class Corpus:
         _, background = look_of(TRAINING_SEEDS + self.numbers[row // SHARD] * SHARD + row % SHARD)
         return tasks(things, background, lambda k: tuple(int(c) for c in self.codes[first + k]), rng, number)
 
+    def _weight(self, kind: str, at: int, token: int) -> float:
+        """What decides an answer is one token among many: is it there at all, is there one more, yes or no."""
+        if token >= self.seg0:
+            return 0.6
+        if kind in ("count", "presence", "colour", "beside") or at == 0:
+            return 4.0
+        return 1.0 if token >= self.loc0 else 1.5
+
     def rows(self, scenes: np.ndarray, number: int, groups: int, rng: np.random.Generator) -> list[Rows]:
         """`number` exchanges per scene, in `groups` of like length."""
         found = []
@@ -77,19 +86,22 @@ class Corpus:
             for exchange in self.exchanges(int(row), number, rng):
                 prompt = self.tokenizer.encode(exchange.prefix + "\n", add_special_tokens=False).ids
                 answer = self.tokenizer.encode(exchange.suffix, add_special_tokens=False).ids if exchange.suffix else []
-                found.append((at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, [*answer, self.eos]))
+                answer.append(self.eos)
+                weight = [self._weight(exchange.kind, k, token) for k, token in enumerate(answer)]
+                found.append((at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, answer, weight))
         found.sort(key=lambda r: len(r[1]) + len(r[2]))
         size = -(-len(found) // groups)
         return [_pad(found[k : k + size]) for k in range(0, len(found), size)]
 
 
-def _pad(found: list[tuple[int, list[int], list[int]]]) -> Rows:
-    longest = max(len(p) + len(a) for _, p, a in found)
-    tokens = torch.zeros(len(found), longest, dtype=torch.long)
-    for k, (_, p, a) in enumerate(found):
+def _pad(found: list[tuple[int, list[int], list[int], list[float]]]) -> Rows:
+    longest = max(len(p) + len(a) for _, p, a, _ in found)
+    tokens, weight = torch.zeros(len(found), longest, dtype=torch.long), torch.zeros(len(found), longest)
+    for k, (_, p, a, w) in enumerate(found):
         tokens[k, : len(p) + len(a)] = torch.tensor(p + a)
-    lengths = [torch.tensor(v) for v in zip(*[(at, len(p), len(p) + len(a)) for at, p, a in found], strict=True)]
-    return Rows(lengths[0], tokens, lengths[1], lengths[2])
+        weight[k, len(p) : len(p) + len(a)] = torch.tensor(w)
+    lengths = [torch.tensor(v) for v in zip(*[(at, len(p), len(p) + len(a)) for at, p, a, _ in found], strict=True)]
+    return Rows(lengths[0], tokens, lengths[1], lengths[2], weight)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -103,8 +115,8 @@ def _norm(layer: nn.Module, x: Tensor) -> Tensor:
     return (y * (1 + layer.weight.float())).to(x.dtype)
 
 
-def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
-    """Final states float[m, d] where answers are to be said, and the tokens int[m] that should be said there."""
+def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Final states float[m, d] where answers are to be said, and the tokens int[m] due there with their weights."""
     n, t = rows.tokens.shape
     width, head = TEXT["hidden_size"], TEXT["head_dim"]
     x = F.embedding(rows.tokens, text.embed_tokens.weight) * width**0.5
@@ -135,7 +147,8 @@ def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tenso
         hidden = F.gelu(F.linear(y, m.gate_proj.weight), approximate="tanh") * F.linear(y, m.up_proj.weight)
         x = x + F.linear(hidden, m.down_proj.weight)
     start = t - x.shape[1]
-    return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][says[:, :-1]]
+    due = says[:, :-1]
+    return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][due], rows.weight[:, start + 1 :][due]
 
 
 def token_losses(states: Tensor, said: Tensor, table: Tensor, loc0: int) -> tuple[Tensor, Tensor]:
@@ -215,13 +228,13 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
         leaf = z.detach().requires_grad_(not args.freeze)
         groups = corpus.rows(scenes, args.prompts, args.groups, rng)
         parts: dict[str, float] = {}
-        weight_all = sum(int((g.length - g.prefix).sum()) for g in groups)
+        weight_all = sum(float(g.weight.sum()) for g in groups)
         for rows in groups:
-            states, said = answer_states(net["text"], leaf, rows)
+            states, said, weight = answer_states(net["text"], leaf, rows)
             loss, guess = token_losses(states, said, net["text"].embed_tokens.weight, corpus.loc0)
             place = (said >= corpus.loc0) & (said < corpus.seg0)
             seg = said >= corpus.seg0
-            (torch.where(seg, 0.6 * loss, loss).sum() / weight_all).backward()
+            ((weight * loss).sum() / weight_all).backward()
             with torch.no_grad():
                 for name, of in (("place", place), ("seg", seg), ("word", ~place & ~seg)):
                     parts[name] = parts.get(name, 0) + float(loss[of].sum())

@@ -26,6 +26,9 @@ class Dummy:
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         return Result(Outcome.NONE)
 
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        yield self.predict(request, stop)
+
     def close(self) -> None:
         self.closed = True
 

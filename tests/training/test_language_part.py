@@ -37,7 +37,8 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
     longest = max(len(p) + len(a) for p, a in rows)
     tokens = torch.tensor([p + a + [0] * (longest - len(p) - len(a)) for p, a in rows])
     prefix, length = torch.tensor([len(p) for p, _ in rows]), torch.tensor([len(p) + len(a) for p, a in rows])
-    states, said = answer_states(model.model.language_model, z, Rows(torch.arange(2), tokens, prefix, length))
+    rows = Rows(torch.arange(2), tokens, prefix, length, torch.ones(tokens.shape))
+    states, said, _ = answer_states(model.model.language_model, z, rows)
     ours = F.linear(states, model.model.language_model.embed_tokens.weight)
     wanted = []
     for k, (p, a) in enumerate(rows):

@@ -80,6 +80,9 @@ class Echo:
         note = Note(NoteKind.SKIPPED, "One item had three numbers instead of four.")
         return Result(Outcome.FOUND, "", tuple(detections), (note,), usage=Usage(0.02, 12, 256, None, 40), raw="[...]")
 
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        yield self.predict(request, stop)
+
     def close(self) -> None:
         pass
 
