@@ -37,8 +37,9 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
     longest = max(len(p) + len(a) for p, a in rows)
     tokens = torch.tensor([p + a + [0] * (longest - len(p) - len(a)) for p, a in rows])
     prefix, length = torch.tensor([len(p) for p, _ in rows]), torch.tensor([len(p) + len(a) for p, a in rows])
-    rows = Rows(torch.arange(2), tokens, prefix, length, torch.ones(tokens.shape))
-    states, said, _ = answer_states(model.model.language_model, z, rows)
+    weight = torch.arange(tokens.numel()).view(tokens.shape).float()
+    padded = Rows(torch.arange(2), tokens, prefix, length, weight)
+    states, said, due = answer_states(model.model.language_model, z, padded)
     ours = F.linear(states, model.model.language_model.embed_tokens.weight)
     wanted = []
     for k, (p, a) in enumerate(rows):
@@ -49,6 +50,7 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
         )
         wanted.append(out.logits[0, len(p) - 1 : -1])
     assert said.tolist() == [token for _, a in rows for token in a]
+    assert due.tolist() == [w for row, (p, a) in zip(weight.tolist(), rows, strict=True) for w in row[len(p) :][: len(a)]]
     assert (ours - torch.cat(wanted)).abs().max() < 1e-4
 
 
