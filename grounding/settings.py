@@ -10,6 +10,7 @@ from grounding.errors import ConfigError
 
 _LOOPBACK = "127.0.0.1"
 _EVERYWHERE = "0.0.0.0"
+DEFAULT_PROJECTS = "~/pinpoint-projects"
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Settings:
     share_key: PINPOINT_SHARE_KEY=1: whoever opens the page may spend the operator's key.
     backend, model: the first choice of the page and the command line; None picks what is at hand.
     deadline_s: how long a service may take over one request, tries and waits included.
+    projects: the folder projects are kept in; a Space has none: each visitor's are temporary there.
     """
 
     gemini_api_key: str | None = field(default=None, repr=False)
@@ -32,6 +34,7 @@ class Settings:
     host: str = _LOOPBACK
     port: int = 7860
     on_space: bool = False
+    projects: str = DEFAULT_PROJECTS
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:
@@ -51,6 +54,7 @@ class Settings:
             host=text("PINPOINT_HOST") or (_EVERYWHERE if on_space else _LOOPBACK),
             port=_port(text("PINPOINT_PORT") or "7860"),
             on_space=on_space,
+            projects=text("PINPOINT_PROJECTS") or DEFAULT_PROJECTS,
         )
 
 

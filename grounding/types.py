@@ -113,13 +113,27 @@ class SoftMask:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a detection came from, kept with it into every export that has room for it."""
+    """Where a detection came from, kept with it into every export that has room for it.
+
+    backend: "person" for what a person drew. raw: the whole answer it was read from. answered_at: ISO 8601 in UTC.
+    """
 
     backend: str
     model: str
     prompt: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     edited: bool = False  # changed by a person since
+    raw: str = ""
+    answered_at: str | None = None
+
+
+class Review(StrEnum):
+    """What a person made of a detection."""
+
+    OPEN = "open"  # nobody has said yet
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    UNSURE = "unsure"
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +142,7 @@ class Detection:
 
     score: [0, 1], or None where the model gave none; never a stand-in.
     mask_tokens: the 16 codebook indices (0-127) the model said, row by row of a 4x4 grid, or None.
+    box_before: the model's own box where a person has changed it since.
     """
 
     label: str
@@ -138,6 +153,8 @@ class Detection:
     mask_tokens: tuple[int, ...] | None = None
     id: int = 0  # place in its result, from 0
     origin: Origin | None = None
+    review: Review = Review.OPEN
+    box_before: Box | None = None
 
 
 class NoteKind(StrEnum):
