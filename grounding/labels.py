@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from grounding.types import Outcome, Result, Task
@@ -21,12 +21,16 @@ def split_labels(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture's result. `picture`: its name, unique in its set. `size_wh`: None where it could not be opened."""
+    """One picture's result. `picture`: its name, unique in its set. `size_wh`: None where it could not be opened.
+
+    file: gives the picture file's bytes when they are wanted; None where only the labels are there.
+    """
 
     picture: str
     size_wh: tuple[int, int] | None
     task: Task
     result: Result
+    file: Callable[[], bytes] | None = None
 
     @property
     def labelled(self) -> bool:
@@ -40,25 +44,124 @@ class Sample:
         return self.result.outcome in _LABELLED
 
 
+@dataclass(frozen=True)
+class Merged:
+    """`spelling` counts as the class `name`, because of its "case", as its "plural" or as a "synonym"."""
+
+    spelling: str
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"“{self.spelling}” counts as “{self.name}” ({self.why})."
+
+
 class LabelSet:
     """Class names in order: first those asked for, then each new one as it first appears.
 
     "Cat" and "cat" are one class, spelled as asked or as first seen; what has no name is an "object", or the one thing
-    that was asked for.
+    that was asked for. `merged` tells every spelling that was taken for another; `apart` undoes it for the next set.
+    Detections keep their own labels: a set only says what each counts as.
+
+    synonyms: class name -> the other words for it. plurals: whether "cats" beside "cat" is one class (English).
+    apart: spellings that are never merged with another, not even by case.
     """
 
-    def __init__(self, asked: Iterable[str] = ()) -> None:
-        self._names: dict[str, str] = {}
+    def __init__(
+        self,
+        asked: Iterable[str] = (),
+        *,
+        synonyms: Mapping[str, Iterable[str]] | None = None,
+        plurals: bool = False,
+        apart: Iterable[str] = (),
+    ) -> None:
+        self._places: dict[str, int] = {}  # key of a class name -> its place
+        self._names: list[str] = []
+        self._merged: dict[str, Merged] = {}
+        self._plurals = plurals
+        self._apart = frozenset(name.strip() for name in apart)
+        self._synonyms = {
+            word.strip().casefold(): name.strip() for name, words in (synonyms or {}).items() for word in words
+        }
         for name in asked:
-            self._names.setdefault(name.strip().casefold(), name.strip())
-        self._unnamed = next(iter(self._names.values())) if len(self._names) == 1 else "object"
+            self._add(name.strip())
+        self._unnamed = self._names[0] if len(self._names) == 1 else "object"
 
     def index(self, name: str) -> int:
         """The place of `name`, from 0; a new name goes to the end."""
         name = name.strip() or self._unnamed
-        self._names.setdefault(name.casefold(), name)
-        return list(self._names).index(name.casefold())
+        key = self._key(name)
+        place = self._places.get(key)
+        if place is not None:
+            if name != self._names[place]:
+                self._merged.setdefault(name, Merged(name, self._names[place], "case"))
+            return place
+        kin, why = self._kin(name)
+        if kin is None:
+            return self._add(name)
+        place = self._add(kin)
+        self._places[key] = place
+        self._merged.setdefault(name, Merged(name, self._names[place], why))
+        return place
+
+    def name(self, label: str) -> str:
+        """The class that `label` counts as."""
+        return self._names[self.index(label)]
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._names.values())
+        return tuple(self._names)
+
+    @property
+    def merged(self) -> tuple[Merged, ...]:
+        """Each spelling met so far that counts as another, in order of appearance."""
+        return tuple(self._merged.values())
+
+    def _add(self, name: str) -> int:
+        place = self._places.setdefault(self._key(name), len(self._names))
+        if place == len(self._names):
+            self._names.append(name)
+        return place
+
+    def _key(self, name: str) -> str:
+        # "\0" is in no casefolded name that a person typed: a spelling kept apart meets itself only.
+        return f"\0{name}" if name in self._apart else name.casefold()
+
+    def _kin(self, name: str) -> tuple[str | None, str]:
+        """The class that a name not met before belongs to, and why; (None, "") where it is one of its own."""
+        if name in self._apart:
+            return None, ""
+        if name.casefold() in self._synonyms:
+            return self._synonyms[name.casefold()], "synonym"
+        if self._plurals:
+            mine = singulars(name)
+            for place, other in enumerate(self._names):
+                if other not in self._apart and (other.casefold() in mine or name.casefold() in singulars(other)):
+                    return self._names[place], "plural"
+        return None, ""
+
+
+_IRREGULAR = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "feet": "foot", "teeth": "tooth",
+    "geese": "goose", "mice": "mouse", "oxen": "ox",
+}  # fmt: skip
+
+
+def singulars(name: str) -> frozenset[str]:
+    """What the casefolded `name` may be the English plural of, by its last word; empty where it looks like none.
+
+    Guesses too much on purpose ("glasses" gives "glasse" and "glass"): two names are one class only where both are met.
+    """
+    head, space, word = name.casefold().rpartition(" ")
+    found = {_IRREGULAR[word]} if word in _IRREGULAR else set()
+    if word.endswith("men") and len(word) > 3:
+        found.add(word[:-3] + "man")
+    if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
+        found.add(word[:-1])
+        if word.endswith("es"):
+            found.add(word[:-2])
+        if word.endswith("ies"):
+            found.add(word[:-3] + "y")
+        if word.endswith("ves"):
+            found |= {word[:-3] + "f", word[:-3] + "fe"}
+    return frozenset(head + space + each for each in found)
