@@ -100,7 +100,9 @@ def binary_mask(
 
     The probabilities are resized first and compared last, pixel centres to pixel centres. Pillow's bilinear filter is
     plain interpolation upwards; downwards it averages all source pixels under a target pixel, so thin parts fade.
+    A threshold chosen for this mask alone comes before `threshold`.
     """
+    threshold = threshold if mask.threshold is None else mask.threshold
     x1, y1, x2, y2 = rect_px(mask.frame, size_wh)
     probs = mask.probs
     if probs.shape != (y2 - y1, x2 - x1):

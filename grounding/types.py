@@ -101,10 +101,12 @@ class SoftMask:
     """A mask as the model gave it: probabilities at the codec's own size, inside its frame. Never thresholded.
 
     probs: float32[h, w] in [0, 1]; row 0 is the top of `frame`. Resize to the frame's pixels first, threshold last.
+    threshold: 0-255 where a person chose one for this mask alone; it then stands in for the view's everywhere.
     """
 
     probs: np.ndarray
     frame: Box
+    threshold: int | None = None
 
     def __post_init__(self) -> None:
         if self.probs.ndim != 2 or self.probs.dtype != np.float32 or 0 in self.probs.shape:
@@ -142,7 +144,7 @@ class Detection:
 
     score: [0, 1], or None where the model gave none; never a stand-in.
     mask_tokens: the 16 codebook indices (0-127) the model said, row by row of a 4x4 grid, or None.
-    box_before: the model's own box where a person has changed it since.
+    box_before, label_before: the model's own where a person has changed it since.
     """
 
     label: str
@@ -155,6 +157,7 @@ class Detection:
     origin: Origin | None = None
     review: Review = Review.OPEN
     box_before: Box | None = None
+    label_before: str | None = None
 
 
 class NoteKind(StrEnum):
