@@ -10,12 +10,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import cast
 
-from grounding.backend import Backend, Capabilities
+from grounding.backend import Backend, Capabilities, Tools
 from grounding.errors import ConfigError
 from grounding.settings import Settings
-from grounding.types import Harm
+from grounding.types import Harm, Options
 
 _LOCAL = Capabilities(no_safety="A model on this machine has no such filters: it answers as it is.")
 
@@ -28,6 +29,7 @@ class Spec:
     models: what the page offers, the default first; any other id may be typed. None: there is no default.
     needs_key: True where each caller brings a key.
     capabilities: what the backend will say of itself once it is opened.
+    tools: the module with its Tools, "" where it has none.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Spec:
     models: tuple[str, ...]
     needs_key: bool = False
     capabilities: Capabilities = _LOCAL
+    tools: str = ""
 
 
 SPECS: dict[str, Spec] = {
@@ -54,7 +57,15 @@ SPECS: dict[str, Spec] = {
         "backends.gemini:open_backend",
         ("gemini-3.6-flash", "gemini-3.5-flash", "gemini-2.5-flash", "gemini-2.5-pro"),
         needs_key=True,
-        capabilities=Capabilities(harms=frozenset(Harm), sends_to="Google"),
+        capabilities=Capabilities(
+            harms=frozenset(Harm),
+            sends_to="Google",
+            max_images=16,
+            streams=True,
+            documents=True,
+            options=frozenset(each.name for each in fields(Options)),
+        ),
+        tools="backends.gemini_tools",
     ),
     "replay": Spec("Replay (recorded answers)", "backends.replay:open_backend", models=()),
 }
@@ -72,6 +83,12 @@ def first_choice(settings: Settings, backend: str | None = None) -> tuple[str, s
             raise ConfigError(f"There is no backend called {each[:40]!r}; there are {', '.join(SPECS)}.")
     model = settings.model if name == own and settings.model else next(iter(SPECS[name].models), "")
     return name, model
+
+
+def tools(name: str) -> Tools | None:
+    """What else the backend `name` offers: cost, code, self-test; None where it has none. Loads no model."""
+    module = SPECS[name].tools
+    return cast(Tools, importlib.import_module(module)) if module else None
 
 
 _Key = tuple[str, str, str]

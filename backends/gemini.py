@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from google.genai import types
 
+from backends import SPECS
 from backends.gemini_connection import Connection
 from backends.gemini_errors import explain
 from backends.gemini_outcomes import CATEGORIES, Ending, Reply, ServiceError, read
@@ -24,7 +25,7 @@ from grounding.backend import Capabilities
 from grounding.codecs import gemini as codec
 from grounding.errors import ConfigError, RequestError
 from grounding.settings import Settings, clean_key
-from grounding.types import Decoded, Harm, Level, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
+from grounding.types import Decoded, Level, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
 
 THRESHOLDS: Mapping[Level, types.HarmBlockThreshold] = {
     Level.NONE: types.HarmBlockThreshold.BLOCK_NONE,
@@ -91,7 +92,7 @@ class Gemini:
             (each for each in FAMILIES if re.match(each.ids, model.removeprefix("models/"))), Family("")
         )
         self._api_key = api_key
-        self._capabilities = Capabilities(harms=frozenset(Harm), sends_to=host or "Google")
+        self._capabilities = replace(SPECS["gemini"].capabilities, sends_to=host or "Google")
         self._connection = Connection(api_key, base_url, deadline_s=deadline_s, backoff_s=backoff_s)
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from grounding.types import Harm, Request, Result, Task
+from grounding.types import Estimate, Harm, Request, Result, SelfTest, Task
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Capabilities:
 
     harms: categories whose threshold a request may set; empty where the backend has no filter: `no_safety` says why.
     sends_to: who gets to see the picture ("Google", "nobody: it stays on this machine"), for the notice on the page.
-    scores: whether detections carry a score.
+    scores: whether detections carry a score. documents: whether it reads PDFs, with or without pictures beside them.
+    options: the fields of Options it heeds.
     """
 
     tasks: frozenset[Task] = frozenset(Task)
@@ -26,6 +28,8 @@ class Capabilities:
     max_images: int = 1
     scores: bool = False
     streams: bool = False
+    documents: bool = False
+    options: frozenset[str] = frozenset({"temperature", "max_output_tokens"})
 
 
 class Backend(Protocol):
@@ -53,4 +57,43 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free connections and memory. A closed backend is not used again."""
+        ...
+
+
+class Tools(Protocol):
+    """What else a hosted backend offers; a module has these functions. Backends that run here have none.
+
+    Of these only `count`, `self_test`, `uploads` and `delete_uploads` ask the service.
+    """
+
+    def estimate(self, model: str, request: Request) -> Estimate:
+        """Tokens and cost of `request` by the documented rules."""
+        ...
+
+    def preview(self, model: str, request: Request) -> str:
+        """The request as JSON, as it would be sent, pictures shortened to their size."""
+        ...
+
+    def snippet(self, model: str, request: Request) -> str:
+        """A Python program that sends the same request. The key is not in it: it reads the environment's."""
+        ...
+
+    def describe(self, model: str) -> tuple[tuple[str, str], ...]:
+        """What is known of the model, as (name, value) for people."""
+        ...
+
+    def count(self, backend: Backend, request: Request, stop: threading.Event | None = None) -> int:
+        """The request's tokens as the service counts them."""
+        ...
+
+    def self_test(self, backend: Backend, stop: threading.Event | None = None) -> SelfTest:
+        """Asks about one known picture and says what came out right."""
+        ...
+
+    def uploads(self, backend: Backend) -> tuple[tuple[str, datetime], ...]:
+        """Pictures and documents the service keeps for this key from here: (name, until when)."""
+        ...
+
+    def delete_uploads(self, backend: Backend, stop: threading.Event | None = None) -> int:
+        """Has the service delete them; gives back how many it deleted."""
         ...

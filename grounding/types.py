@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from grounding.documents import Document
     from grounding.images import Picture
 
 THRESHOLD = 127
@@ -54,6 +55,25 @@ class Level(StrEnum):
     FEW = "few"
     SOME = "some"
     MOST = "most"
+
+
+class Thinking(StrEnum):
+    """How much a model thinks before it answers, least first; each model takes the nearest it has."""
+
+    LEAST = "least"  # none at all where it can be turned off
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    MODEL = "model"  # the model's own choice: nothing is sent
+
+
+class Resolution(StrEnum):
+    """How finely a service looks at pictures and pages; finer costs more tokens."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    ULTRA_HIGH = "ultra_high"
 
 
 class _Corners(NamedTuple):
@@ -145,6 +165,7 @@ class Detection:
     score: [0, 1], or None where the model gave none; never a stand-in.
     mask_tokens: the 16 codebook indices (0-127) the model said, row by row of a 4x4 grid, or None.
     box_before, label_before: the model's own where a person has changed it since.
+    picture: which of the request's pictures it is in, from 0; None where there are several and the model did not say.
     """
 
     label: str
@@ -158,6 +179,7 @@ class Detection:
     review: Review = Review.OPEN
     box_before: Box | None = None
     label_before: str | None = None
+    picture: int | None = 0
 
 
 class NoteKind(StrEnum):
@@ -193,36 +215,90 @@ class SafetyRating:
 
 @dataclass(frozen=True)
 class SafetyReport:
-    """What a filter did: which stage it stopped (None: nothing), the service's own word, and a sentence for people."""
+    """What a filter did: which stage it stopped (None: nothing), the service's own word, and a sentence for people.
+
+    sliders: categories whose level would have mattered; changeable: False where no slider changes this, None where the
+    service does not say.
+    """
 
     stage: Stage | None = None
     reason: str | None = None
     explanation: str = ""
     ratings: tuple[SafetyRating, ...] = ()
+    sliders: tuple[Harm, ...] = ()
+    changeable: bool | None = None
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens as the model counted them, None where it did not say; wall-clock seconds of the model's work."""
+    """Tokens as the model counted them, None where it did not say; wall-clock seconds of the model's work.
+
+    image_tokens: of pictures and of pages, part of prompt_tokens. cost_usd: by the price table, None where it has none.
+    requests: how often the service was asked, tries that failed included.
+    """
 
     seconds: float
     prompt_tokens: int | None = None
     image_tokens: int | None = None
     thought_tokens: int | None = None
     answer_tokens: int | None = None
+    cost_usd: float | None = None
+    requests: int | None = None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a request would take, before it is sent. `prices_of`: the day the prices were read, "" where none is known.
+
+    cost_usd is of the prompt; most_usd that of an answer as long as it may get on top. Both None without a price.
+    """
+
+    prompt_tokens: int
+    image_tokens: int
+    most_answer_tokens: int
+    cost_usd: float | None = None
+    most_usd: float | None = None
+    prices_of: str = ""
+
+
+@dataclass(frozen=True)
+class SelfTest:
+    """What a model showed it can do with one known picture. `can` lists what was tried; `detail` says how it went."""
+
+    model: str
+    can: Mapping[str, bool]
+    detail: str
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Options:
-    """What else a request may set. None leaves it to the backend's own default for the task."""
+    """What else a request may set. None and "" leave it to the backend's own default for the task.
+
+    Which of these a backend heeds, its Capabilities say. `template` replaces the prompt's wording for detect and
+    segment: {labels}, {text}, {max_items} and {language} in it are filled in. `language`: of the labels, in words,
+    e.g. "Turkish". `structured`: hold the answer to a schema. `reuse`: the same picture will be asked about again.
+    """
 
     temperature: float | None = None
     max_output_tokens: int | None = None
+    system: str = ""
+    thinking: Thinking | None = None
+    resolution: Resolution | None = None
+    max_items: int | None = None
+    structured: bool | None = None
+    language: str = ""
+    template: str = ""
+    seed: int | None = None
+    reuse: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One question about one picture or several. `text` is a question or a free prompt; `labels` what to look for."""
+    """One question about pictures or documents. `text` is a question or a free prompt; `labels` what to look for.
+
+    so_far: `raw` of an earlier answer to the same request that was cut; the backend goes on from there.
+    """
 
     task: Task
     images: tuple[Picture, ...]
@@ -230,6 +306,8 @@ class Request:
     labels: tuple[str, ...] = ()
     options: Options = Options()
     safety: Mapping[Harm, Level] = field(default_factory=dict)
+    documents: tuple[Document, ...] = ()
+    so_far: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +326,9 @@ class Result:
     text: what to read aloud: a caption, an answer, or for a failure or a block the sentence that explains it.
     raw: the answer exactly as the model gave it, for people who want to see for themselves.
     done: False while a stream is still growing it; its outcome is then that of what came so far.
+    wait_s: in a stream, the service asked to wait: so long nothing will come; `text` says why. None otherwise.
+    cut_at_tokens: the output limit the answer was cut at. To go on: the same Request with `so_far` set to `raw`; to
+    raise the limit: the same Request with more `max_output_tokens`.
     """
 
     outcome: Outcome
@@ -259,6 +340,8 @@ class Result:
     raw: str = ""
     origin: Origin | None = None
     done: bool = True
+    wait_s: float | None = None
+    cut_at_tokens: int | None = None
 
 
 @dataclass(frozen=True)

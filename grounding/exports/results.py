@@ -37,7 +37,10 @@ def result_to_json(result: Result, size_wh: tuple[int, int] | None, threshold: i
 def detection_to_json(
     detection: Detection, size_wh: tuple[int, int] | None, threshold: int = THRESHOLD
 ) -> dict[str, Any]:
-    """{label, box, point, score, mask, mask_tokens}, each None where the model gave none."""
+    """{label, box, point, score, mask, mask_tokens}, each None where the model gave none.
+
+    With "picture" (from 0) where it is not in the request's first, None where the model did not say which.
+    """
     mask, tokens = detection.mask, detection.mask_tokens
     return {
         "label": detection.label,
@@ -46,6 +49,7 @@ def detection_to_json(
         "score": detection.score,
         "mask": None if mask is None or size_wh is None else coco_rle(mask, size_wh, threshold),
         "mask_tokens": None if tokens is None else list(tokens),
+        **({} if detection.picture == 0 else {"picture": detection.picture}),
     }
 
 

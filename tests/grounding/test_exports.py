@@ -168,6 +168,8 @@ def test_a_result_says_everything_it_knows_in_json() -> None:
             "image_tokens": None,
             "thought_tokens": None,
             "answer_tokens": None,
+            "cost_usd": None,
+            "requests": None,
         },
     }
 
@@ -175,6 +177,12 @@ def test_a_result_says_everything_it_knows_in_json() -> None:
 def test_what_the_model_did_not_say_is_null() -> None:
     assert set(detection_to_json(Detection(""), SIZE_WH).values()) == {"", None}
     assert result_to_json(Result(Outcome.FOUND), None)["usage"] is None
+
+
+@pytest.mark.parametrize("picture", [1, None])
+def test_which_of_several_pictures_is_said(picture: int | None) -> None:
+    assert detection_to_json(Detection("", picture=picture), None)["picture"] == picture
+    assert "picture" not in detection_to_json(Detection(""), None)
 
 
 def test_each_picture_has_a_row_in_json_failed_ones_too() -> None:
