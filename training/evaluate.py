@@ -20,10 +20,11 @@ from PIL import Image
 from backends.paligemma import PaliGemma
 from backends.paligemma_load import load
 from grounding.images import Picture
+from grounding.matching import mask_iou, matched
 from grounding.types import Detection, Request, Task
 from scenes import HELD_OUT_STYLE, LABELS, Scene, compose
 from scenes.language import SIDES, absent, beside, colour, count, having, phrases, presence
-from training.metrics import f1, mask_iou, matched, named
+from training.metrics import f1, named
 
 SIZE_PX = 448  # as the page shows scenes
 SEEDS_PER_RUN = 100_000
@@ -139,7 +140,7 @@ def segment_some(asker: Asker, scene: Scene, rng: np.random.Generator, tally: Ta
     pairs = {j: i for i, j, _ in matched([d.box for d in found if d.box], [t.box for t in things], 0.1)}
     for j, thing in enumerate(things):
         mask = found[pairs[j]].mask if j in pairs else None
-        tally.add(mask_iou(mask, thing.mask, SIZE_PX) if mask else 0.0)
+        tally.add(mask_iou(mask, thing.mask, (SIZE_PX, SIZE_PX)) if mask else 0.0)
 
 
 def ask_some(asker: Asker, scene: Scene, rng: np.random.Generator, tallies: dict[str, Tally]) -> None:

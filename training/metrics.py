@@ -4,44 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
 
-import numpy as np
-
-from grounding.geometry import binary_mask, iou_matrix
-from grounding.types import Box, SoftMask
 from scenes.language import NUMBERS
 from scenes.palette import COLOURS
 from scenes.things import KINDS
 
 _WORDS = {kind.name: kind.name for kind in KINDS.values()} | {kind.plural: kind.name for kind in KINDS.values()}
-
-
-def matched(found: Sequence[Box], truth: Sequence[Box], least_iou: float = 0.5) -> list[tuple[int, int, float]]:
-    """Pairs (found, truth, IoU) of at least `least_iou`, best first, each box in one pair at most."""
-    if not found or not truth:
-        return []
-    overlap = iou_matrix(found, truth)
-    pairs = []
-    for flat in np.argsort(-overlap, axis=None):
-        i, j = divmod(int(flat), len(truth))
-        if overlap[i, j] < least_iou:
-            break
-        if all(i != a and j != b for a, b, _ in pairs):
-            pairs.append((i, j, float(overlap[i, j])))
-    return pairs
-
-
-def mask_iou(a: SoftMask, b: SoftMask, size_px: int, threshold: int = 127) -> float:
-    """IoU of two masks cut at `threshold` in a square picture of `size_px`."""
-    canvas = []
-    for mask in (a, b):
-        crop, (x, y) = binary_mask(mask, (size_px, size_px), threshold)
-        whole = np.zeros((size_px, size_px), bool)
-        whole[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-        canvas.append(whole)
-    union = np.count_nonzero(canvas[0] | canvas[1])
-    return np.count_nonzero(canvas[0] & canvas[1]) / union if union else 0.0
 
 
 def named(text: str) -> Counter[str]:

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
-from ui import actions, api, examples, markup, picture_panel, result_view, sidebar
+from ui import actions, api, examples, markup, picture_panel, result_view, sidebar, truth_panel
 from ui.desk import Desk
 from ui.guard import Guard
 from ui.messages import Problem, attempt
@@ -36,7 +36,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
     with gr.Blocks(title="Pinpoint", analytics_enabled=False, delete_cache=(600, KEPT_S), fill_width=True) as page:
         api.build(desk)  # first: gradio numbers later functions of the same name
         welcome = examples.shown()[0]
-        first = Session(desk.shelf.keep(welcome.picture(), for_all=True))
+        first = Session(desk.shelf.keep(welcome.picture(), for_all=True), scene=welcome.seed)
         session = gr.State(first, time_to_live=KEPT_S)
         gr.HTML(markup.header(), elem_id="pp-head")
         with gr.Row(elem_id="pp-layout"):
@@ -52,6 +52,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     side = sidebar.build(settings, who)
             with gr.Column(elem_id="pp-result"):
                 result = result_view.build(first)
+                true = truth_panel.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, desk)
         around = Around(page, tuple(tabs), session, pictures, side, result, trouble)
@@ -59,6 +60,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         result_view.wire(result, session, desk)
+        truth_panel.wire(true, session, result)
 
         def leave(request: gr.Request) -> None:
             desk.runs.stop(str(request.session_hash))

@@ -17,6 +17,7 @@ from grounding.types import Note, NoteKind, Outcome, SafetyRating, SafetyReport,
 from ui.actions import Row
 from ui.messages import Problem, explanation, headline
 from ui.state import Answer, Kept
+from ui.truth import Held
 
 LOGO = (
     '<svg class="pp-logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" fill="none" '
@@ -175,6 +176,35 @@ def _line(row: Row) -> str:
     swatch = f'<i style="background:{safe(row.colour)}"></i>'
     label = f"<bdi>{safe(row.label)}</bdi>" if row.label else '<span class="pp-unknown">no label</span>'
     return f'<tr><th scope="row">{swatch}{label}</th><td>{score}</td><td>{box}</td><td>{mask}</td></tr>'
+
+
+def held(held: Held) -> str:
+    """An answer held against the truth: how much was found, how well each sits, what was missed and what invented."""
+    if held.comparison is None:
+        return f'<p class="pp-hint">In this scene there truly is: {safe(held.caption)}.</p>'
+    pairs = held.comparison.pairs
+    facts = [f"{len(pairs)} of {len(held.true)} found"]
+    if pairs:
+        facts.append(f"mean IoU {sum(pair.iou for pair in pairs) / len(pairs):.2f}")
+    if extra := len(held.comparison.only_first):
+        facts.append(f"{extra} not there")
+    unclear = "".join(f"<li>“{safe(words)}” has no plain meaning in this scene.</li>" for words in held.unclear)
+    lines = [_truth_line(held.found[p.first].label, "found", p.iou, p.mask_iou) for p in pairs]
+    lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]
+    lines += [_truth_line(held.found[k].label, "not there") for k in held.comparison.only_first]
+    table = (
+        '<div class="pp-table"><table><caption>The answer against the ground truth</caption><thead><tr>'
+        '<th scope="col">Label</th><th scope="col">Verdict</th><th scope="col">Box IoU</th>'
+        f'<th scope="col">Mask IoU</th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
+    head = f'<p class="pp-truth-sum"><strong>{", ".join(facts)}</strong></p>'
+    return head + (table if lines else "") + (f'<ul class="pp-picture-notes">{unclear}</ul>' if unclear else "")
+
+
+def _truth_line(label: str, verdict: str, iou: float | None = None, mask_iou: float | None = None) -> str:
+    numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in (iou, mask_iou))
+    tone = {"found": "good", "missed": "warn"}.get(verdict, "stop")
+    return f'<tr><th scope="row"><bdi>{safe(label)}</bdi></th><td data-tone="{tone}">{verdict}</td>{numbers}</tr>'
 
 
 def notes(items: Iterable[Note]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def wire(
         def give() -> Session:
             scene = make()
             words[:] = [scene.prompts[task] for task in prompts]
-            return actions.give(scene.picture(), desk.shelf)
+            return replace(actions.give(scene.picture(), desk.shelf), scene=scene.seed)
 
         shown = show(before, request, give)
         return [*words, *shown]

@@ -52,8 +52,11 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Session:
+    """`scene`: the seed of the picture where it is a scene of ours, so that the truth about it is known."""
+
     picture: Kept | None = None
     answer: Answer | None = None
+    scene: int | None = None
 
 
 class Shelf:

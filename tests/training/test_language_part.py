@@ -50,7 +50,9 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
         )
         wanted.append(out.logits[0, len(p) - 1 : -1])
     assert said.tolist() == [token for _, a in rows for token in a]
-    assert due.tolist() == [w for row, (p, a) in zip(weight.tolist(), rows, strict=True) for w in row[len(p) :][: len(a)]]
+    assert due.tolist() == [
+        w for row, (p, a) in zip(weight.tolist(), rows, strict=True) for w in row[len(p) :][: len(a)]
+    ]
     assert (ours - torch.cat(wanted)).abs().max() < 1e-4
 
 

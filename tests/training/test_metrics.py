@@ -4,41 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
-from grounding.types import Box, SoftMask
 from training.evaluate import BARS, table
-from training.metrics import f1, mask_iou, matched, named
-
-A, B, FAR = Box(0, 0, 0.4, 0.4), Box(0.1, 0, 0.5, 0.4), Box(0.6, 0.6, 0.9, 0.9)
-
-
-def test_each_box_is_matched_once_to_its_best():
-    pairs = matched([B, A, FAR], [A, FAR])
-    assert {(i, j) for i, j, _ in pairs} == {(1, 0), (2, 1)}
-    assert all(overlap == pytest.approx(1) for *_, overlap in pairs)
-
-
-@pytest.mark.parametrize(
-    ("found", "truth"),
-    [
-        pytest.param([], [A], id="nothing found"),
-        pytest.param([A], [], id="nothing there"),
-        pytest.param([FAR], [A], id="elsewhere"),
-    ],
-)
-def test_no_match_where_there_is_none(found, truth):
-    assert matched(found, truth) == []
-
-
-def test_mask_iou_of_a_half_is_a_half():
-    whole, half = np.ones((8, 8), np.float32), np.ones((8, 8), np.float32)
-    half[:, 4:] = 0
-    box = Box(0.25, 0.25, 0.75, 0.75)
-    assert mask_iou(SoftMask(whole, box), SoftMask(whole, box), 64) == 1
-    assert mask_iou(SoftMask(whole, box), SoftMask(half, box), 64) == pytest.approx(0.5, abs=0.07)
-    assert mask_iou(SoftMask(whole, A), SoftMask(whole, FAR), 64) == 0
+from training.metrics import f1, named
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""An answer about a scene of ours is held against the truth; about any other picture there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import scenes
+from grounding.types import Detection, Outcome, Result, Task, View
+from ui import markup
+from ui.state import Answer, Session
+from ui.truth import hold
+
+SEED = next(k for k in range(200) if len(scenes.compose(k, size_px=64).objects) > 2)
+TRUE = scenes.compose(SEED, size_px=768).objects
+
+
+def answered(*found: Detection, task: Task = Task.DETECT, prompt: str = "") -> Session:
+    prompt = prompt or "; ".join(dict.fromkeys(o.label for o in TRUE))
+    return Session(answer=Answer(task, prompt, "m", Result(Outcome.FOUND, "", found)), scene=SEED)
+
+
+def test_a_perfect_answer_is_told_so():
+    held = hold(answered(*(Detection(o.label, box=o.box, mask=o.mask) for o in TRUE), task=Task.SEGMENT), View())
+    assert held is not None
+    assert held.comparison is not None
+    assert len(held.comparison.pairs) == len(TRUE)
+    assert all(pair.iou > 0.98 and (pair.mask_iou or 0) > 0.98 for pair in held.comparison.pairs)
+    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU" in markup.held(held)
+
+
+def test_what_was_missed_and_what_was_invented_are_both_counted():
+    gone = next(label for label in scenes.LABELS if label not in {o.label for o in TRUE})
+    held = hold(answered(Detection(gone, box=TRUE[0].box)), View())
+    words = markup.held(held) if held else ""
+    assert f"0 of {len(TRUE)} found, 1 not there" in words
+    assert words.count(">missed<") == len(TRUE)
+
+
+def test_an_expression_the_scene_gives_no_meaning_is_not_held_against_the_model():
+    held = hold(answered(prompt="<b>unicorn</b>"), View())
+    words = markup.held(held) if held else ""
+    assert "no plain meaning" in words
+    assert "<b>" not in words
+
+
+def test_a_caption_is_answered_by_the_true_one():
+    held = hold(answered(task=Task.CAPTION), View())
+    assert held is not None
+    assert held.comparison is None
+    assert held.caption in markup.held(held)
+
+
+def test_there_is_no_truth_about_other_pictures():
+    assert hold(replace(answered(), scene=None), View()) is None
