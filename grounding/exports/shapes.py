@@ -1,0 +1,164 @@
+"""Masks as files hold them: pixels, COCO's run lengths, outlines; and back. Knows no format's syntax.
+
+A mask read from a file is 0 or 1 at the picture's own pixels, so that any threshold but 255 gives it back as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from grounding.errors import RequestError
+from grounding.exports import fields
+from grounding.geometry import binary_mask, from_px
+from grounding.types import Box, SoftMask
+
+Crop = tuple[np.ndarray, tuple[int, int]]
+"""bool[h, w] and the (x, y) of its corner in the picture."""
+
+_MAX_PIXELS = 400_000_000  # of one mask that is unpacked; ten times the largest picture that is read
+
+
+def tight(crop: Crop) -> Crop:
+    """The same pixels without empty rows and columns around them; one empty pixel where there are none at all."""
+    pixels, (x, y) = crop
+    columns, rows = np.flatnonzero(pixels.any(0)), np.flatnonzero(pixels.any(1))
+    if not len(rows):
+        return np.zeros((1, 1), dtype=bool), (x, y)
+    left, right, top, bottom = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
+    return pixels[top:bottom, left:right], (x + int(left), y + int(top))
+
+
+def pixels_of(mask: SoftMask, size_wh: tuple[int, int], threshold: int) -> Crop:
+    """The mask's pixels at `threshold`, cut to where they are."""
+    return tight(binary_mask(mask, size_wh, threshold))
+
+
+def mask_of(crop: Crop, size_wh: tuple[int, int]) -> SoftMask:
+    """A mask of exactly these pixels; what lies outside the picture is cut off."""
+    pixels, (x, y) = crop
+    width, height = size_wh
+    inside = pixels[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
+    pixels, (x, y) = tight((inside, (min(max(0, x), width - 1), min(max(0, y), height - 1))))
+    frame = from_px((x, y, x + pixels.shape[1], y + pixels.shape[0]), size_wh)
+    return SoftMask(pixels.astype(np.float32), frame)
+
+
+def bounds(crop: Crop) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of the crop in whole pixels."""
+    pixels, (x, y) = crop
+    return x, y, x + pixels.shape[1], y + pixels.shape[0]
+
+
+def whole(crop: Crop, size_wh: tuple[int, int]) -> np.ndarray:
+    """bool[height, width] of the whole picture."""
+    x1, y1, x2, y2 = bounds(crop)
+    canvas = np.zeros((size_wh[1], size_wh[0]), dtype=bool)
+    canvas[y1:y2, x1:x2] = crop[0]
+    return canvas
+
+
+def box_of(mask: SoftMask, size_wh: tuple[int, int]) -> Box:
+    """The smallest box around the pixels of a mask that was read from a file."""
+    return from_px(bounds(pixels_of(mask, size_wh, 127)), size_wh)
+
+
+def union(crops: Sequence[Crop]) -> Crop:
+    if len(crops) == 1:
+        return crops[0]
+    corners = np.array([bounds(each) for each in crops])
+    x, y = corners[:, 0].min(), corners[:, 1].min()
+    canvas = np.zeros((corners[:, 3].max() - y, corners[:, 2].max() - x), dtype=bool)
+    for each, (x1, y1, x2, y2) in zip(crops, corners, strict=True):
+        canvas[y1 - y : y2 - y, x1 - x : x2 - x] |= each[0]
+    return canvas, (int(x), int(y))
+
+
+def row_runs(pixels: np.ndarray) -> list[int]:
+    """Lengths of the runs of 0, 1, 0, 1 … along the rows; the first is 0 where the first pixel is set."""
+    flat = np.concatenate([[False], pixels.ravel()])
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    runs: list[int] = np.diff(np.concatenate([[0], edges, [pixels.size]])).tolist()
+    return runs
+
+
+def from_row_runs(runs: Sequence[float], size_wh: tuple[int, int]) -> np.ndarray:
+    """bool[height, width] of runs along the rows; RequestError where they do not fill it."""
+    counts = _counts(runs, size_wh)
+    values = np.arange(len(counts)) % 2 == 1
+    return np.repeat(values, counts).reshape(size_wh[1], size_wh[0])
+
+
+def from_coco_rle(rle: dict[str, Any]) -> tuple[Crop, tuple[int, int]]:
+    """(crop, size_wh) of COCO's run lengths down the columns, compressed or not; only the columns used are unpacked."""
+    height, width = (int(each) for each in fields.numbers(rle.get("size"), 2, "A mask's size"))
+    fields.size_of(width, height)
+    packed = rle.get("counts")
+    runs = coco_runs(packed) if isinstance(packed, str) else fields.numbers(packed, None, "A mask's run lengths")
+    counts = _counts(runs, (width, height))
+    ends = counts.cumsum()
+    starts = ends - counts
+    set_runs = np.flatnonzero(counts[1::2]) * 2 + 1
+    if not len(set_runs):
+        return (np.zeros((1, 1), dtype=bool), (0, 0)), (width, height)
+    left, right = int(starts[set_runs[0]]) // height, (int(ends[set_runs[-1]]) - 1) // height + 1
+    change = np.zeros((right - left) * height + 1, dtype=np.int8)
+    np.add.at(change, starts[set_runs] - left * height, 1)
+    np.add.at(change, ends[set_runs] - left * height, -1)
+    pixels = change[:-1].cumsum(dtype=np.int8).astype(bool).reshape(right - left, height).T
+    return tight((pixels, (left, 0))), (width, height)
+
+
+def coco_runs(counts: str) -> list[int]:
+    """Run lengths out of COCO's text form; RequestError where it is none."""
+    runs: list[int] = []
+    value = shift = 0
+    for char in counts:
+        bits = ord(char) - 48
+        if not 0 <= bits < 64 or shift > 60:
+            raise RequestError("A mask's run lengths are no COCO text.")
+        value |= (bits & 31) << shift
+        shift += 5
+        if not bits & 32:
+            if bits & 16:
+                value -= 1 << shift
+            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+            value = shift = 0
+    if shift:
+        raise RequestError("A mask's run lengths end in the middle of a number.")
+    return runs
+
+
+def fill(outline: Sequence[tuple[float, float]]) -> Crop:
+    """Every pixel whose centre lies inside the outline (even-odd). The first pixel is [0, 1) x [0, 1).
+
+    Lines that run there and back count for nothing: holes and parts joined by such lines come apart again.
+    """
+    points = np.asarray(outline, dtype=np.float64).reshape(-1, 2)
+    points = np.clip(points, -1e6, 1e6)
+    left, top = np.floor(points.min(0)).astype(int)
+    right, bottom = np.ceil(points.max(0)).astype(int)
+    width, height = max(1, right - left), max(1, bottom - top)
+    if width * height > _MAX_PIXELS:
+        raise RequestError("An outline is larger than any picture.")
+    toggles = np.zeros((height, width + 1), dtype=np.uint8)
+    for (x1, y1), (x2, y2) in zip(points, np.roll(points, -1, axis=0), strict=True):
+        if y1 == y2:
+            continue
+        low, high = (y1, y2) if y1 < y2 else (y2, y1)
+        rows = np.arange(int(np.ceil(low - 0.5)), int(np.ceil(high - 0.5)))  # centres in [low, high)
+        crossing = x1 + (rows + 0.5 - y1) * ((x2 - x1) / (y2 - y1))
+        first = np.clip(np.ceil(crossing - 0.5).astype(int) - left, 0, width)
+        toggles[rows - top, first] ^= 1
+    return np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1].astype(bool), (int(left), int(top))
+
+
+def _counts(runs: Sequence[float], size_wh: tuple[int, int]) -> np.ndarray:
+    counts = np.asarray(runs, dtype=np.float64)
+    if size_wh[0] * size_wh[1] > _MAX_PIXELS:
+        raise RequestError("A mask is larger than any picture that is read here.")
+    if (counts < 0).any() or counts.sum() != size_wh[0] * size_wh[1]:
+        raise RequestError("A mask's run lengths do not add up to its picture.")
+    return counts.astype(np.int64)
