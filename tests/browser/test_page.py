@@ -252,3 +252,19 @@ def test_the_whole_way_works_by_keyboard_and_is_announced(page: Page) -> None:
             break
     else:
         pytest.fail("the Tab key never reaches Download JSON")
+
+
+def test_a_scenes_truth_is_shown_beside_the_answer_and_only_for_scenes(page: Page, photo: Path) -> None:
+    page.locator("#pp-gallery button").nth(2).click()
+    example = examples.shown()[2]
+    expect(page.locator("#pp-current")).to_contain_text(f"Scene {example.seed}")
+    ask(page, "Detect", example.prompts[Task.DETECT])
+    expect(status(page)).to_contain_text("Found")
+    page.get_by_label("Compare with the ground truth").check()
+    truth = page.locator("#pp-truth-said")
+    expect(truth).to_contain_text("found")
+    expect(truth.locator("tbody tr").first).to_be_visible()
+    expect(page.locator("#pp-truth-image img")).to_be_visible()
+    page.locator("#pp-drop input[type=file]").set_input_files(photo)
+    expect(page.locator("#pp-current")).to_contain_text("garden.png")
+    expect(page.locator("#pp-truth")).to_be_hidden()
