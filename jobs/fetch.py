@@ -85,6 +85,12 @@ class Rules:
 
 def fetch_picture(url: str, rules: Rules = Rules()) -> Picture:
     """The picture at `url`; raises ImageError with a sentence where there is none or it may not be fetched."""
+    data, name = fetch(url, rules)
+    return load(data, name=name)
+
+
+def fetch(url: str, rules: Rules = Rules()) -> tuple[bytes, str]:
+    """The bytes at `url` and the file name it ends in; raises ImageError as `fetch_picture` does."""
     ends = time.monotonic() + rules.deadline_s
     for _ in range(rules.max_redirects + 1):
         parts, port = _checked(url, rules)
@@ -95,7 +101,7 @@ def fetch_picture(url: str, rules: Rules = Rules()) -> Picture:
             late = time.monotonic() >= ends or isinstance(error, TimeoutError)
             raise ImageError(_TOO_SLOW if late else _NOT_REACHED) from error
         if moved_to is None:
-            return load(data, name=PurePosixPath(unquote(parts.path)).name)
+            return data, PurePosixPath(unquote(parts.path)).name
         url = _join(url, moved_to)
     raise ImageError("That address leads on to too many others. Give the address of the picture itself.")
 

@@ -4,6 +4,9 @@
 
 A picture counts as labelled when the model gave an answer that can be used; "there are none" is such an answer.
 Blocked, failed and unreadable answers are not, nor are cut ones with nothing whole in them: errors.csv names each.
+
+Answers are kept in the output folder as they come: started again, the same question goes on where it was stopped or
+killed, and another format of the same labels asks nothing anew.
 """
 
 from __future__ import annotations
@@ -15,60 +18,25 @@ import math
 import os
 import signal
 import sys
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
-from backends import SPECS, Pool, first_choice
-from grounding import images
+from backends import SPECS, first_choice
 from grounding.backend import Backend
-from grounding.errors import ConfigError, GroundingError, RequestError, Stopped
+from grounding.errors import GroundingError, RequestError
 from grounding.exports import FORMATS
 from grounding.labels import Sample, split_labels
 from grounding.settings import Settings
-from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Request, Result, Task
+from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Result, Task
+from jobs.datasets import Hub
+from jobs.journal import Journal
+from jobs.run import TOGETHER, Progress, parallel_for, run
 from jobs.sources import Skipped, Source, gather
+from jobs.work import Job, open_backend
 
 DONE, WRONG_ARGUMENTS, SOME_FAILED = 0, 2, 3
-
-
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """One picture done. `done` counts from 1."""
-
-    done: int
-    sample: Sample
-
-
-def label(
-    sources: Iterable[Source], backend: Backend, question: Request, stop: threading.Event | None = None
-) -> Iterator[Progress]:
-    """Ask `question`, whose images are left empty, of each picture in turn; ends early once `stop` is set."""
-    for done, source in enumerate(sources, 1):
-        try:
-            yield Progress(done, label_one(source, backend, question, stop))
-        except Stopped:
-            return
-
-
-def label_one(source: Source, backend: Backend, question: Request, stop: threading.Event | None = None) -> Sample:
-    """The answer for one picture; whatever goes wrong with it is a result too. Raises Stopped only."""
-    size_wh = None
-    try:
-        picture = images.load(source.get(), name=source.name)
-        size_wh = picture.size_wh
-        result = backend.predict(replace(question, images=(picture,)), stop)
-        notes = (*picture.notes, *(note for note in result.notes if note not in picture.notes))
-        return Sample(source.name, size_wh, question.task, replace(result, notes=notes))
-    except Stopped:
-        raise
-    except GroundingError as error:
-        reason = str(error)
-    except MemoryError:
-        reason = "There is not enough memory for this picture."
-    return Sample(source.name, size_wh, question.task, Result(Outcome.FAILED, reason))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,17 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings.from_env(os.environ)
         if args.deadline is not None:
             settings = replace(settings, deadline_s=args.deadline)
-        question = _question(args)
-        found = list(gather(args.pictures, open_files))
+        job = _job(args, settings)
+        found = list(gather(args.pictures, open_files, besides=args.out, hub=Hub(token=settings.hf_token)))
         sources = [each for each in found if isinstance(each, Source)]
         skipped = [each for each in found if isinstance(each, Skipped)]
         if not sources:
             raise RequestError("There are no pictures there.")
-        backend = _open(args, settings, open_files, question)
+        backend = open_files.enter_context(open_backend(job, settings))
         _make(args.out)
+        journal = open_files.enter_context(closing(Journal(args.out, job)))
         for each in skipped:
             _say(f"skipped {each.name}: {each.reason}")
-        return _run(args, sources, backend, question)
+        _label(args, sources, job, backend, journal)
+        return _write_all(args, sources, job, journal)
     except GroundingError as error:
         parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
@@ -99,48 +69,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_files.close()
 
 
-def _run(args: argparse.Namespace, sources: list[Source], backend: Backend, question: Request) -> int:
-    failed: list[Sample] = []
-    unasked = {source.name for source in sources}
+def _label(args: argparse.Namespace, sources: Sequence[Source], job: Job, backend: Backend, journal: Journal) -> None:
+    """Ask about all that is not in the journal yet, and say how it goes."""
+    hosted = SPECS[job.backend].needs_key
+    parallel = args.parallel or parallel_for(hosted, len(sources))
+    try:
+        steps = run(sources, job, backend, journal, parallel=parallel, together=1 if hosted else TOGETHER)
+        with closing(steps):
+            for progress in steps:
+                if line := _line(progress):
+                    _say(line)
+    except KeyboardInterrupt:
+        _say("stopped: what was labelled so far is kept; start again to go on")
+
+
+def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, journal: Journal) -> int:
+    """The files to take away, read from the journal one picture at a time; the exit code."""
+    unlabelled: list[tuple[str, str, str]] = []
 
     def samples() -> Iterator[Sample]:
-        try:
-            for progress in label(sources, backend, question):
-                sample = progress.sample
-                unasked.discard(sample.picture)
-                if not sample.labelled:
-                    failed.append(sample)
-                _say(f"[{progress.done}/{len(sources)}] {sample.picture}: {_told(sample)}")
-                yield sample
-        except KeyboardInterrupt:
-            _say("stopped: what was labelled so far is kept")
+        for source in sources:
+            sample = journal.read(source.name)
+            if sample is None:
+                unlabelled.append((source.name, "stopped", "It was not asked about."))
+                continue
+            if not sample.labelled:
+                unlabelled.append((source.name, sample.result.outcome.value, _reason(sample.result)))
+            yield sample
 
-    for name, content in FORMATS[args.format](samples(), labels=question.labels, threshold=args.threshold):
+    for name, content in FORMATS[args.format](samples(), labels=job.labels, threshold=args.threshold):
         _write(args.out / name, content)
-    stopped = [(each.name, "stopped", "It was not asked about.") for each in sources if each.name in unasked]
-    rows = [(each.picture, each.result.outcome.value, _reason(each.result)) for each in failed] + stopped
-    _write(args.out / "errors.csv", to_csv([("picture", "outcome", "reason"), *rows]))
-    _say(f"{len(sources) - len(rows)} of {len(sources)} pictures labelled")
-    return SOME_FAILED if rows else DONE
+    _write(args.out / "errors.csv", to_csv([("picture", "outcome", "reason"), *unlabelled]))
+    _say(f"{len(sources) - len(unlabelled)} of {len(sources)} pictures labelled")
+    return SOME_FAILED if unlabelled else DONE
 
 
-def _open(args: argparse.Namespace, settings: Settings, open_files: ExitStack, question: Request) -> Backend:
+def _job(args: argparse.Namespace, settings: Settings) -> Job:
     name, model = first_choice(settings, args.backend)
-    key = (settings.gemini_api_key or "") if SPECS[name].needs_key else ""
-    if SPECS[name].needs_key and not key:
-        raise ConfigError(f"The backend {name} needs a key. Set GEMINI_API_KEY to yours.")
-    pool = Pool(settings)
-    open_files.callback(pool.close)
-    backend = open_files.enter_context(pool.lend(name, args.model or model, key))
-    able = backend.capabilities
-    if question.task not in able.tasks:
-        raise RequestError(f"The backend {name} cannot {question.task}.")
-    if refused := [harm for harm in question.safety if harm not in able.harms]:
-        raise RequestError(f"The backend {name} has no filter for {refused[0]}. {able.no_safety}")
-    return backend
-
-
-def _question(args: argparse.Namespace) -> Request:
     labels = split_labels(args.labels)
     task, text = Task(args.task), args.text.strip()
     if task in (Task.DETECT, Task.SEGMENT) and not labels and not text:
@@ -150,7 +115,28 @@ def _question(args: argparse.Namespace) -> Request:
     if task in (Task.CAPTION, Task.ASK) and args.format == "coco":
         raise RequestError("coco holds boxes and masks, no words. Use --format json for captions and answers.")
     options = Options(args.temperature, args.max_output_tokens)
-    return Request(task, (), text, labels, options, dict(args.safety))
+    return Job(name, args.model or model, task, text, labels, options, dict(args.safety))
+
+
+def _line(progress: Progress) -> str:
+    """What to say of a step: "[3/50] (12 s left, $0.004) cat.jpg: found, 1 object"; "" where there is nothing."""
+    if progress.sample is None:
+        if progress.waiting_s:
+            return f"the service asked to wait {progress.waiting_s:.0f} s"
+        return f"{progress.done} of {progress.total} are labelled already" if progress.done else ""
+    more = []
+    if progress.seconds_left is not None and progress.done < progress.total:
+        more.append(f"{_span(progress.seconds_left)} left")
+    if progress.cost_usd is not None:
+        more.append(f"${progress.cost_usd:.4f}")
+    told = f"({', '.join(more)}) " if more else ""
+    return f"[{progress.done}/{progress.total}] {told}{progress.sample.picture}: {_told(progress.sample)}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _told(sample: Sample) -> str:
@@ -232,10 +218,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Label pictures with one model and one question.",
         epilog="Exit code 0: every picture labelled. 3: some blocked, failed, unreadable or cut before anything whole; "
         "each is named in errors.csv and the others are kept. 2: wrong arguments. "
+        "Started again, the same question goes on where it ended; pictures that got no answer are asked about again. "
         "Keys are read from GEMINI_API_KEY or GOOGLE_API_KEY. Pictures leave this machine only with --backend gemini.",
     )
     add = parser.add_argument
-    add("pictures", nargs="+", type=Path, metavar="PICTURE|FOLDER|ZIP")
+    add("pictures", nargs="+", metavar="PICTURE|FOLDER|ZIP|URL|LIST.txt|PARQUET|hf://datasets/OWNER/NAME",
+        help="LIST.txt: web addresses, one a line; PARQUET and hf://: data sets, for their pictures")  # fmt: skip
     add("--backend", choices=tuple(SPECS), help="default: PINPOINT_BACKEND, else paligemma, which runs on this machine")
     add("--model", help="default: PINPOINT_MODEL, else the backend's first")
     add("--task", choices=[task.value for task in Task], default=Task.DETECT.value)
@@ -248,6 +236,8 @@ def _parser() -> argparse.ArgumentParser:
         help="e.g. harassment=few; levels none, few, some, most, default")  # fmt: skip
     add("--temperature", type=_number(0, 2, float))
     add("--max-output-tokens", type=_number(1, 1_000_000, int))
+    add("--parallel", type=_number(1, 64, int), metavar="N",
+        help="pictures to ask about at once (default: up to 8 of a service, fewer for fewer than 32)")  # fmt: skip
     add("--deadline", type=_number(1, 3600, float), help="seconds a service may take over one picture (default 60)")
     return parser
 

@@ -1,6 +1,7 @@
-"""Where a job's pictures come from: files, folders and ZIP archives. Archives are read by member, never unpacked.
+"""Where a job's pictures come from: files, folders, ZIP archives, web addresses, data sets on the Hub and in Parquet.
 
-Nothing is opened as a picture here; a source only knows its name and how to get its bytes. Names are unique.
+Nothing is opened as a picture here; a source only knows its name and how to get its bytes. Names are unique. Archives
+are read by member, never unpacked. Web addresses and data sets are `jobs.addresses` and `jobs.datasets`.
 """
 
 from __future__ import annotations
@@ -11,29 +12,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from grounding.errors import ImageError, RequestError
 from grounding.images import MAX_BYTES
+from jobs.addresses import addresses_in, from_address, from_list, is_address
+from jobs.datasets import HUB, Hub, from_parquet
+from jobs.fetch import Rules
+from jobs.pictures import Skipped, Source, means_picture
 
-SUFFIXES = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".webp",
-    ".heic",
-    ".heif",
-    ".hif",
-    ".avif",
-    ".gif",
-    ".bmp",
-    ".tif",
-    ".tiff",
-)
-"""What is meant as a picture in a folder or archive; whether it is one, its content says."""
+__all__ = ["MAX_ARCHIVE_BYTES", "MAX_MEMBERS", "Skipped", "Source", "gather"]
 
 MAX_MEMBERS = 10_000
 MAX_ARCHIVE_BYTES = 2_000_000_000
@@ -45,47 +34,58 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotIm
 """What zipfile raises on damaged, encrypted or oddly compressed members."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """One picture to come. `get` gives its path or bytes, or raises ImageError."""
+def gather(
+    given: Iterable[str | Path],
+    open_files: ExitStack,
+    *,
+    besides: Path | None = None,
+    rules: Rules | None = None,
+    hub: Hub | None = None,
+) -> Iterator[Source | Skipped]:
+    """Every picture in what is `given`, folders and archives in name order; raises RequestError for what is unreadable.
 
-    name: str
-    get: Callable[[], Path | bytes]
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Something that is not meant as a picture, or holds none."""
-
-    name: str
-    reason: str
-
-
-def gather(paths: Iterable[Path], open_files: ExitStack) -> Iterator[Source | Skipped]:
-    """Every picture in `paths`, folders and archives in name order; raises RequestError for an archive that is none.
-
-    Archives stay open, for the sources to read from, until `open_files` is closed.
+    Archives stay open, for the sources to read from, until `open_files` is closed. besides: a folder to leave out.
     """
     taken: set[str] = set()
-    for path in paths:
-        if os.path.isdir(path):  # Path.is_dir raises on a name that is too long
-            found = _folder(path)
-        elif path.suffix.lower() == ".zip":
-            found = _archive(path, open_files)
-        else:
-            found = iter([_file(path, path.name)])
-        for each in found:
-            yield Source(_unique(each.name, taken), each.get) if isinstance(each, Source) else each
+    for each in given:
+        for found in _found(each, open_files, besides, rules or Rules(), hub or Hub()):
+            yield replace(found, name=_unique(found.name, taken)) if isinstance(found, Source) else found
+
+
+def _found(
+    given: str | Path, open_files: ExitStack, besides: Path | None, rules: Rules, hub: Hub
+) -> Iterable[Source | Skipped]:
+    if isinstance(given, str) and given.startswith(HUB):
+        return hub.pictures(given)
+    if isinstance(given, str) and is_address(given):
+        return [from_address(given, rules)]
+    path = Path(given)
+    if os.path.isdir(path):  # Path.is_dir raises on a name that is too long
+        return _folder(path, besides)
+    if path.suffix.lower() == ".zip":
+        return _archive(path, open_files)
+    if path.suffix.lower() == ".parquet":
+        return from_parquet(path)
+    if path.suffix.lower() == ".txt" and (lines := addresses_in(path)):
+        return from_list(lines, rules)
+    return [_file(path, path.name)]
 
 
 def _file(path: Path, name: str) -> Source:
-    return Source(name, lambda: path)
+    try:
+        status = os.stat(path)
+        stamp = f"{status.st_size}:{status.st_mtime_ns}"
+    except (OSError, ValueError):  # the run will say what is wrong with it
+        stamp = ""
+    return Source(name, lambda: path, stamp)
 
 
-def _folder(root: Path) -> Iterator[Source | Skipped]:
+def _folder(root: Path, besides: Path | None) -> Iterator[Source | Skipped]:
     closed: list[OSError] = []
+    left_out = None if besides is None else os.path.realpath(besides)
     for folder, folders, files in os.walk(root, onerror=closed.append):
         folders[:] = sorted(each for each in folders if not each.startswith((".", "__MACOSX")))
+        folders[:] = [each for each in folders if os.path.realpath(os.path.join(folder, each)) != left_out]
         for link in (each for each in folders if os.path.islink(os.path.join(folder, each))):
             yield Skipped(Path(folder, link).relative_to(root).as_posix(), "a link to a folder; name it itself")
         for file in sorted(files):
@@ -93,7 +93,7 @@ def _folder(root: Path) -> Iterator[Source | Skipped]:
             name = path.relative_to(root).as_posix()
             if file.startswith("."):
                 continue
-            if _means_picture(file):
+            if means_picture(file):
                 yield _file(path, name)
             else:
                 yield Skipped(name, _not_meant(file))
@@ -113,8 +113,8 @@ def _archive(path: Path, open_files: ExitStack) -> Iterator[Source | Skipped]:
         if any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in inside.parts):
             continue
         name = f"{path.name}/{inside.as_posix().lstrip('/')}"
-        if _means_picture(inside.name):
-            yield Source(name, _reader(archive, member, budget))
+        if means_picture(inside.name):
+            yield Source(name, _reader(archive, member, budget), f"{member.CRC:08x}:{member.file_size}")
         else:
             yield Skipped(name, _not_meant(inside.name))
     if len(members) > MAX_MEMBERS:
@@ -154,10 +154,6 @@ def _fault(member: zipfile.ZipInfo) -> str | None:
     if member.file_size > _CHUNK and member.file_size > _MAX_RATIO * max(member.compress_size, 1):
         return "It unpacks to far more than a picture does, like an archive bomb. Unpack it yourself if you trust it."
     return None
-
-
-def _means_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES)
 
 
 def _not_meant(name: str) -> str:

@@ -88,7 +88,7 @@ def test_every_picture_labelled_exits_0_and_writes_what_the_contract_says(here: 
     assert detection["box"] == pytest.approx([0.2, 0.1, 0.6, 0.5])
     assert (detection["score"], detection["mask"], detection["point"]) == (None, None, None)
     assert errors() == []
-    assert sorted(os.listdir("out")) == ["errors.csv", "results.json"], "no half-written file is left"
+    assert sorted(os.listdir("out")) == ["errors.csv", "journal.jsonl", "results.json"], "no half-written file is left"
     assert not service.requests[0].headers.get("Authorization")
 
 

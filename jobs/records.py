@@ -1,0 +1,184 @@
+"""A picture's labels as plain JSON and back without any loss: what journals and projects keep, and engines pass on.
+
+Arrays and long texts are blobs, kept once each under their hash wherever the caller keeps them. Fields are found by the
+types' own annotations, so that a field added to them is kept without a word here. Defaults are left out.
+
+Soft masks are deflated as the 8-bit levels they came as where that is exact, else as float32: 16 bits would round what
+PaliGemma's decoder gives, and an .npz is the same bytes inside a ZIP that a stranger may have filled with anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import functools
+import hashlib
+import types
+import typing
+import zlib
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeVar
+
+import numpy as np
+
+from grounding.errors import RequestError
+from grounding.labels import Sample
+
+T = TypeVar("T")
+Put = Callable[[bytes], str]
+Get = Callable[[str], bytes]
+
+_LONG_TEXT = 256
+_MAX_TEXT_BYTES = 64_000_000
+_MAX_MASK_PIXELS = 64_000_000
+"""Far above any answer or mask there is; what a damaged or hostile file may make us allocate."""
+
+_DAMAGED = "These labels are damaged or come from a newer version, and cannot be read."
+
+
+def to_record(sample: Sample) -> dict[str, Any]:
+    """`sample` as one self-contained JSON value, blobs in base64; without its picture file."""
+    blobs: dict[str, str] = {}
+
+    def put(data: bytes) -> str:
+        key = blob_key(data)
+        blobs[key] = base64.b64encode(data).decode()
+        return key
+
+    return {"sample": encode(dataclasses.replace(sample, file=None), put), "blobs": blobs}
+
+
+def from_record(record: Mapping[str, Any]) -> Sample:
+    """The sample that `to_record` was given; RequestError where it cannot be one."""
+    try:
+        blobs = record["blobs"]
+        return decode(record["sample"], Sample, lambda key: base64.b64decode(blobs[key]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RequestError(_DAMAGED) from error
+
+
+def blob_key(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def encode(value: Any, put: Put) -> Any:
+    """`value` as JSON; arrays and long texts are handed to `put`, and what it gives back stands for them."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, str):
+        return {"blob": put(_deflated(_utf8(value)))} if len(value) > _LONG_TEXT else value
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float | np.floating):
+        return float(value)
+    if isinstance(value, np.ndarray):
+        return _encode_array(value, put)
+    if dataclasses.is_dataclass(value):
+        fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        return {field.name: encode(each, put) for field, each in fields if not _is_default(field, each)}
+    if isinstance(value, Mapping):
+        return dict(value)  # parameters, as they were sent: JSON already
+    if isinstance(value, tuple | list):
+        return [encode(each, put) for each in value]
+    raise TypeError(f"no record has room for {type(value)}")
+
+
+def decode(data: Any, kind: type[T], get: Get) -> T:
+    """The value of type `kind` that `encode` made `data` of; RequestError where it cannot be one."""
+    try:
+        return typing.cast(T, _decode(data, kind, get))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, zlib.error) as error:
+        raise RequestError(_DAMAGED) from error
+
+
+def _decode(data: Any, kind: Any, get: Get) -> Any:
+    if isinstance(kind, types.UnionType):
+        return None if data is None else _decode(data, next(each for each in kind.__args__ if each is not _NONE), get)
+    if kind is np.ndarray:
+        return _decode_array(data, get)
+    if kind is str:
+        return _text(get(data["blob"])) if isinstance(data, dict) else _expect(data, str)
+    if kind is float:
+        return float(_expect(data, float | int))
+    if kind in (int, bool):
+        return _expect(data, kind)
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        return _decode_tuple(_expect(data, list), typing.get_args(kind), get)
+    if origin is not None:  # the one Mapping: parameters
+        return dict(_expect(data, dict))
+    if issubclass(kind, tuple):  # Box, Point
+        return kind(*(float(_expect(each, float | int)) for each in data))
+    if issubclass(kind, Enum):
+        return kind(data)
+    hints = _hints(kind)
+    given = {name: each for name, each in _expect(data, dict).items() if name in hints}
+    return kind(**{name: _decode(each, hints[name], get) for name, each in given.items()})
+
+
+def _decode_tuple(data: list[Any], kinds: tuple[Any, ...], get: Get) -> tuple[Any, ...]:
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        return tuple(_decode(each, kinds[0], get) for each in data)
+    return tuple(_decode(each, kind, get) for each, kind in zip(data, kinds, strict=True))
+
+
+def _expect(data: Any, kind: Any) -> Any:
+    if not isinstance(data, kind):
+        raise TypeError(f"{type(data)} is not {kind}")
+    return data
+
+
+_NONE = type(None)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return False
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not dataclasses.MISSING and bool(value == field.default)
+
+
+def _encode_array(array: np.ndarray, put: Put) -> dict[str, Any]:
+    levels = np.rint(array * np.float32(255)).clip(0, 255).astype(np.uint8)
+    exact = np.array_equal(levels.astype(np.float32) / np.float32(255), array)
+    data = levels if exact else array.astype("<f4")
+    return {"size": list(array.shape), "of": "levels" if exact else "floats", "blob": put(_deflated(data.tobytes()))}
+
+
+def _decode_array(data: Mapping[str, Any], get: Get) -> np.ndarray:
+    height, width = data["size"]
+    if not 0 < height * width <= _MAX_MASK_PIXELS:
+        raise ValueError("no mask's size")
+    levels = data["of"] == "levels"
+    kind = np.dtype(np.uint8) if levels else np.dtype("<f4")
+    packed = _inflated(get(data["blob"]), height * width * kind.itemsize)
+    values = np.frombuffer(packed, kind).reshape(height, width).astype(np.float32)
+    if levels:
+        values /= np.float32(255)
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise ValueError("no probabilities")
+    return values
+
+
+def _deflated(data: bytes) -> bytes:
+    return zlib.compress(data, 6)
+
+
+def _inflated(data: bytes, most: int) -> bytes:
+    """What was deflated, never more than `most` bytes of it."""
+    return zlib.decompressobj().decompress(data, most)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # answers may hold lone surrogates
+
+
+def _text(data: bytes) -> str:
+    return _inflated(data, _MAX_TEXT_BYTES).decode("utf-8", "surrogatepass")
