@@ -1,8 +1,6 @@
 """PaliGemma on this machine: the bundled checkpoint, any folder with one, or any on the Hugging Face Hub.
 
-A detection's score is the geometric mean of the probabilities the model gave the tokens of its label, None where it
-said no label. Where one thing is asked for its label is nearly given, so most scores are close to 1. Whether location
-tokens would rank better, and how often a score of 0.9 is right, is not known.
+What a detection's score is: see paligemma_scores. How prompts are answered together: see paligemma_batching.
 """
 
 from __future__ import annotations
@@ -10,20 +8,25 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import PurePath
+from typing import TypeVar
 
 from backends import SPECS, paligemma_load
-from backends.paligemma_generate import Answer, generate
+from backends.paligemma_batching import ROWS, Batcher, Job, Trouble, free_memory
+from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
+from backends.paligemma_masks import MaskDecoder
+from backends.paligemma_reading import Said, read
+from backends.paligemma_voice import Row
 from grounding.backend import Backend, Capabilities
-from grounding.codecs.mask_tokens import MaskCodec, with_masks
-from grounding.codecs.paligemma import Spot, answer_text, decode, encode_prefix, outcome_of
-from grounding.errors import BackendError, GroundingError, RequestError, Stopped
-from grounding.geometry import nms
+from grounding.codecs.mask_tokens import with_masks
+from grounding.codecs.paligemma import encode_prefix
+from grounding.errors import BackendError, GroundingError, ModelLoad, RequestError, Stopped
 from grounding.settings import Settings
-from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
+from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Request, Result, Task
 
 CLASSES_PER_CALL = (("mix", 8),)
 """How many things to ask a checkpoint for in one detect prompt, by a word in its name; 1 for all others.
@@ -35,16 +38,21 @@ checkpoints are best with 1. To segment, one at a time: asked for several, mix c
 MAX_TOKENS = {Task.CAPTION: 192, Task.ASK: 96, Task.DETECT: 384, Task.SEGMENT: 640}
 """Token budgets: a box with a label takes about 8 tokens, with a mask 24."""
 
-ROWS = 8  # prompts answered at once
-REPEAT_IOU = 0.7
-"""Boxes of one label that overlap more than this are one thing said twice. Things that stand close overlap less."""
-
 _MASKS_RETRY_S = 60.0  # after the codebook could not be fetched
+T = TypeVar("T")
+
+_LOADING = threading.Lock()
+"""transformers' from_pretrained is not safe in two threads at once; a lost model is loaded again beside the Pool."""
 
 
 def open_backend(model: str, settings: Settings, api_key: str) -> Backend:
     """The checkpoint `model`, loaded; `api_key` is not used. Raises ModelLoad with what to do where it cannot be."""
-    return PaliGemma(paligemma_load.load(model, settings.hf_token), settings.hf_token)
+
+    def load() -> Checkpoint:
+        with _LOADING:
+            return paligemma_load.load(model, settings.hf_token)
+
+    return PaliGemma(load(), settings.hf_token, reload=load)
 
 
 def classes_per_call(model: str) -> int:
@@ -65,23 +73,36 @@ def prefixes(request: Request, per_call: int) -> list[str]:
     return [encode_prefix(replace(request, labels=chunk)) for chunk in chunks or [()]]
 
 
-@dataclass(frozen=True)
-class _Said:
-    """One prompt's answer; `origin` says what was asked, of whom and how."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A request in line: its job, and where each of the job's answers comes from."""
 
-    origin: Origin
-    answer: Answer
+    request: Request
+    job: Job
+    origins: list[Origin]
+    checkpoint: Checkpoint
 
 
 class PaliGemma:
-    """One loaded checkpoint. Requests from several threads wait for each other: memory is for one at a time."""
+    """One loaded checkpoint. What several threads ask is answered together."""
 
-    def __init__(self, checkpoint: Checkpoint, hf_token: str | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        hf_token: str | None = None,
+        *,
+        reload: Callable[[], Checkpoint] | None = None,
+        rows: int = ROWS,
+    ) -> None:
+        """reload: loads the checkpoint anew after its GPU was lost. rows: how many prompts are answered at once."""
         self._checkpoint: Checkpoint | None = checkpoint
+        self._batcher = Batcher(Engine(checkpoint), rows)
         self._model = checkpoint.name
         self._hf_token = hf_token
-        self._turn = threading.Lock()
-        self._masks: MaskCodec | None = None
+        self._reload = reload
+        self._rows = rows
+        self._lock = threading.Lock()  # held while loading
+        self._masks: MaskDecoder | None = None
         self._masks_asked = -_MASKS_RETRY_S
 
     @property
@@ -93,142 +114,107 @@ class PaliGemma:
         return SPECS["paligemma"].capabilities
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
-        if len(request.images) != 1:
-            raise RequestError("PaliGemma looks at one picture at a time. Give it one.")
-        asked = prefixes(request, classes_per_call(self._model))
-        with self._my_turn(stop) as checkpoint:
-            started = time.perf_counter()
-            said: list[_Said] = []
-            for first in range(0, len(asked), ROWS):
-                said += self._ask(checkpoint, request, asked[first : first + ROWS], stop)
-            result = self._in_words(said[0]) if _is_words(request, said) else self._in_places(checkpoint, said)
-            seconds = time.perf_counter() - started
-        return replace(result, usage=_usage(said, seconds), raw=_raw(said))
+        return self._whole(self._ask(request, stop))
+
+    def predict_many(self, requests: Sequence[Request], stop: threading.Event | None = None) -> list[Result]:
+        """A Result for each request, in order, answered together; FAILED with the reason where there is no answer.
+
+        Raises Stopped only.
+        """
+        with ExitStack() as leaving:
+            asked: list[_Asked | Result] = []
+            for each in requests:
+                asked.append(one := _try(partial(self._ask, each, stop)))
+                if isinstance(one, _Asked):
+                    leaving.callback(one.job.leave)
+            return [one if isinstance(one, Result) else _try(partial(self._whole, one)) for one in asked]
 
     def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
-        yield self.predict(request, stop)
+        """A word or a token at a time where words are asked for, a box or a mask at a time where places are."""
+        asked = self._ask(request, stop)
+        shown: tuple[str, int] | None = None
+        for _ in asked.job.follow():
+            result = self._read(asked)
+            now = result.text, len(result.detections)
+            if now != shown and any(now) and not result.done:
+                shown = now
+                yield result
+        yield self._read(asked)
 
     def close(self) -> None:
-        self._checkpoint = None  # whoever is being answered holds on to it until then
-        _free_gpu_memory()
+        """Take no more requests; those being answered are answered, and only then is the memory free."""
+        self._batcher.close()
+        self._checkpoint = None
+        if not self._batcher.lost:
+            free_memory()
 
-    @contextmanager
-    def _my_turn(self, stop: threading.Event | None) -> Iterator[Checkpoint]:
-        while not self._turn.acquire(timeout=0.1):
-            _raise_if(stop)
-        try:
-            _raise_if(stop)
-            if self._checkpoint is None:
-                raise BackendError("This model was put away to make room for another. Ask again to load it.")
-            yield self._checkpoint
-        finally:
-            self._turn.release()
-
-    def _ask(
-        self, checkpoint: Checkpoint, request: Request, asked: Sequence[str], stop: threading.Event | None
-    ) -> list[_Said]:
+    def _ask(self, request: Request, stop: threading.Event | None) -> _Asked:
+        if len(request.images) != 1:
+            raise RequestError("PaliGemma looks at one picture at a time. Give it one.")
+        prompts = prefixes(request, classes_per_call(self._model))
         max_tokens = request.options.max_output_tokens or MAX_TOKENS[request.task]
         temperature = request.options.temperature or 0.0
-        image = request.images[0].image
-        try:
-            answers = generate(checkpoint, image, asked, max_tokens=max_tokens, temperature=temperature, stop=stop)
-        except (MemoryError, RuntimeError) as error:
-            if not paligemma_load.is_out_of_memory(error):
-                raise
-            _free_gpu_memory()
-            raise BackendError("Memory ran out while the model was answering. Choose a smaller model.") from error
-        _raise_if(stop)
         parameters = {"max_output_tokens": max_tokens, "temperature": temperature}
-        origins = [Origin("paligemma", self._model, prefix, parameters) for prefix in asked]
-        return [_Said(origin, answer) for origin, answer in zip(origins, answers, strict=True)]
+        origins = [Origin("paligemma", self._model, prefix, parameters) for prefix in prompts]
+        rows = [Row(request.images[0], prefix, max_tokens, temperature) for prefix in prompts]
+        if stop is not None and stop.is_set():
+            raise Stopped
+        with self._lock:
+            if self._batcher.lost:
+                self._load_anew()
+            job = self._batcher.submit(rows, stop)
+            assert self._checkpoint is not None, "the batcher refuses once it is closed"
+            return _Asked(request, job, origins, self._checkpoint)
 
-    def _in_words(self, one: _Said) -> Result:
-        text = answer_text(one.answer.text, prompt=one.origin.prompt)
-        if one.answer.cut:
-            note = Note(NoteKind.CUT, f"The answer was cut at {one.answer.answer_tokens} tokens.")
-            return Result(Outcome.TRUNCATED, text, notes=(note,), origin=one.origin)
-        return Result(Outcome.FOUND if text else Outcome.NONE, text, origin=one.origin)
+    def _load_anew(self) -> None:
+        if self._reload is None:
+            raise BackendError(Trouble.DEVICE.value)
+        try:
+            self._checkpoint = self._reload()
+        except ModelLoad as error:
+            raise ModelLoad("The graphics card no longer answers. Restart Pinpoint to use it again.") from error
+        self._batcher = Batcher(Engine(self._checkpoint), self._rows)
+        self._masks, self._masks_asked = None, -_MASKS_RETRY_S
 
-    def _in_places(self, checkpoint: Checkpoint, said: Sequence[_Said]) -> Result:
-        found: list[Detection] = []
-        notes: list[Note] = []
-        for one in said:
-            decoded = decode(
-                one.answer.text, prompt=one.origin.prompt, cut=one.answer.cut, score_of=_scores(one.answer)
-            )
-            found += [replace(detection, origin=one.origin) for detection in decoded.detections]
-            notes += [_told(note, one, several=len(said) > 1) for note in decoded.notes]
-        outcome = outcome_of(found, notes, empty=not any(one.answer.text.strip() for one in said))
+    def _whole(self, asked: _Asked) -> Result:
+        asked.job.wait()
+        return self._read(asked)
 
-        kept = nms(found, REPEAT_IOU)
-        if len(kept) < len(found):
-            merged = len(found) - len(kept)
-            notes.append(Note(NoteKind.MODEL, f"{merged} said again in nearly the same place, shown once."))
-        numbered = [replace(detection, id=place) for place, detection in enumerate(kept)]
-        masked, more = self._with_masks(checkpoint, numbered)
-        origin = replace(said[0].origin, prompt="\n".join(one.origin.prompt for one in said))
-        return Result(outcome, "", tuple(masked), (*notes, *more), origin=origin)
+    def _read(self, asked: _Asked) -> Result:
+        """What has been said so far."""
+        job = asked.job
+        said = [Said(origin, answer, done) for origin, (answer, done) in zip(asked.origins, job.answers, strict=True)]
+
+        def masks(found: list[Detection]) -> tuple[list[Detection], list[Note]]:
+            return self._with_masks(asked.checkpoint, found)
+
+        return read(asked.request, said, masks, asked.checkpoint.calibration, job.seconds)
 
     def _with_masks(self, checkpoint: Checkpoint, found: list[Detection]) -> tuple[list[Detection], list[Note]]:
         if not any(detection.mask_tokens for detection in found):
             return found, []
-        masks = self._masks
-        if masks is None:
-            if time.monotonic() - self._masks_asked < _MASKS_RETRY_S:
-                return found, [Note(NoteKind.MODEL, "Boxes come without masks: the mask codebook could not be had.")]
-            self._masks_asked = time.monotonic()
-            try:
-                masks = self._masks = paligemma_load.mask_codec(checkpoint, self._hf_token)
-            except GroundingError as error:
-                return found, [Note(NoteKind.MODEL, f"Boxes come without masks. {error}")]
+        with self._lock:
+            masks = self._masks
+            if masks is None:
+                if time.monotonic() - self._masks_asked < _MASKS_RETRY_S:
+                    return found, [
+                        Note(NoteKind.MODEL, "Boxes come without masks: the mask codebook could not be had.")
+                    ]
+                self._masks_asked = time.monotonic()
+                try:
+                    masks = self._masks = MaskDecoder(
+                        paligemma_load.mask_codec(checkpoint, self._hf_token), checkpoint.device
+                    )
+                except GroundingError as error:
+                    return found, [Note(NoteKind.MODEL, f"Boxes come without masks. {error}")]
         return with_masks(found, masks.decode), []
 
 
-def _is_words(request: Request, said: Sequence[_Said]) -> bool:
-    """Whether to read the answer as a sentence: always where places were not asked for and none are named."""
-    return request.task in (Task.CAPTION, Task.ASK) and "<loc" not in said[0].answer.text
-
-
-def _scores(answer: Answer) -> Callable[[Spot], float | None]:
-    def score_of(spot: Spot) -> float | None:
-        return answer.probability(*spot.label) if spot.label else None
-
-    return score_of
-
-
-def _told(note: Note, one: _Said, *, several: bool) -> Note:
-    """The note, with the budget that cut the answer and, where there were several, the prompt it is about."""
-    budget = (
-        f" It was stopped at {one.answer.answer_tokens} tokens." if note.kind is NoteKind.CUT and one.answer.cut else ""
-    )
-    about = f"{one.origin.prompt[:40]}: " if several else ""
-    return replace(note, detail=about + note.detail + budget)
-
-
-def _raw(said: Sequence[_Said]) -> str:
-    """The answer as it was given; of several, each under its prompt."""
-    if len(said) == 1:
-        return said[0].answer.text
-    return "\n".join(f"{one.origin.prompt}\n{one.answer.text}" for one in said)
-
-
-def _usage(said: Sequence[_Said], seconds: float) -> Usage:
-    answers = [one.answer for one in said]
-    return Usage(
-        seconds,
-        prompt_tokens=sum(answer.prompt_tokens for answer in answers),
-        image_tokens=sum(answer.image_tokens for answer in answers),
-        answer_tokens=sum(answer.answer_tokens for answer in answers),
-    )
-
-
-def _raise_if(stop: threading.Event | None) -> None:
-    if stop is not None and stop.is_set():
-        raise Stopped
-
-
-def _free_gpu_memory() -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _try(do: Callable[[], T]) -> T | Result:
+    """What `do` gives, or a failed Result where it raises anything but Stopped."""
+    try:
+        return do()
+    except Stopped:
+        raise
+    except GroundingError as error:
+        return Result(Outcome.FAILED, str(error))

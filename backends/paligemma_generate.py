@@ -1,155 +1,185 @@
-"""Asks a loaded PaliGemma several prefixes about one picture at once. Knows no task, no grammar and no box.
+"""Asks a loaded PaliGemma several prompts about several pictures at once. Knows no task, no queue and no thread.
 
-The picture goes through the vision tower once; prompts of different lengths are padded on the left, which changes no
-answer. `token_type_ids` are always given: without them some checkpoints silently read the prompt in one direction only.
+Rows differ in picture, prompt, budget and temperature; each leaves the batch with its last token. Prompts of different
+lengths are padded on the left, which changes no answer. `token_type_ids` are always given: without them some
+checkpoints silently read the prompt in one direction only.
+Sums are rounded differently in batches of different sizes: in 16 bits two tokens that are all but equally likely may
+change places between one batch and another. That is so with transformers' own batches too.
 """
 
 from __future__ import annotations
 
-import math
-import threading
-from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-from PIL import Image
-
+from backends.paligemma_features import Features
 from backends.paligemma_load import Checkpoint
+from backends.paligemma_scores import Place, place_columns, places_of
+from backends.paligemma_voice import Answer, Kind, Row, Token, Voice, decoder, token_kinds
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the model said to one prefix.
+class Heard(NamedTuple):
+    """The next token of a voice, which the caller has to tell it."""
 
-    text: without control tokens; ends: where in it each token ends; log_probs: what the model gave each token.
-    cut: whether the token budget ended it. prompt_tokens count the picture's, which image_tokens are.
-    """
+    voice: Voice
+    token: Token
 
-    text: str
-    ends: tuple[int, ...]
-    log_probs: tuple[float, ...]
-    cut: bool
-    prompt_tokens: int
-    image_tokens: int
-    answer_tokens: int
-
-    def probability(self, start: int, end: int) -> float | None:
-        """Geometric mean of the probabilities of the tokens that make text[start:end]; None for no tokens."""
-        first, last = bisect_right(self.ends, start), bisect_left(self.ends, end)
-        tokens = self.log_probs[first : last + 1]
-        return math.exp(sum(tokens) / len(tokens)) if tokens and start < end else None
+    def tell(self) -> None:
+        self.voice.hear(self.token)
 
 
-def generate(
-    checkpoint: Checkpoint,
-    image: Image.Image,
-    prefixes: Sequence[str],
-    *,
-    max_tokens: int,
-    temperature: float = 0.0,
-    stop: threading.Event | None = None,
-) -> list[Answer]:
-    """One Answer for each of `prefixes`, the likeliest where temperature is 0. Once `stop` is set, answers are cut."""
-    import torch
-    from transformers import LogitsProcessorList, StoppingCriteriaList
+class Engine:
+    """One checkpoint with what it remembers of pictures. For one thread at a time."""
 
-    model, processor = checkpoint.model, checkpoint.processor
-    size = processor.image_processor.size
-    # What the processor would do to the picture, done once instead of for each prefix.
-    image = image.convert("RGB").resize((size["width"], size["height"]), Image.Resampling.BICUBIC)
-    inputs = processor(
-        images=[image] * len(prefixes), text=[f"<image>{p}" for p in prefixes], padding=True, return_tensors="pt"
-    ).to(checkpoint.device)
-    ids = inputs["input_ids"]
-    watch = _watch(torch)
-    with torch.inference_mode():
-        pixels = inputs["pixel_values"][:1].to(model.dtype)
-        seen = model.get_image_features(pixels)
-        seen.pooler_output = seen.pooler_output.expand(len(prefixes), -1, -1)
-        said = model.generate(
-            input_ids=ids,
-            attention_mask=inputs["attention_mask"],
-            token_type_ids=inputs["token_type_ids"],
-            mm_encoder_outputs={"image": seen},
-            max_new_tokens=min(max_tokens, _room(model, ids.shape[1])),
-            do_sample=temperature > 0,
-            **({"temperature": temperature} if temperature > 0 else {}),
-            logits_processor=LogitsProcessorList([watch]),
-            stopping_criteria=StoppingCriteriaList([_stopper(torch, stop)]),
+    def __init__(self, checkpoint: Checkpoint, features: Features | None = None) -> None:
+        self.checkpoint = checkpoint
+        self.features = features or Features(checkpoint)
+        tokenizer = checkpoint.processor.tokenizer
+        self._decode = decoder(tokenizer)
+        vocabulary = tokenizer.get_vocab()
+        self._kinds = token_kinds(vocabulary)
+        self._first_loc = vocabulary.get("<loc0000>")  # the others follow it, in order
+        ends = checkpoint.model.generation_config.eos_token_id
+        self._ends = {ends} if isinstance(ends, int) else set(ends or ())
+        self._banned: dict[tuple[Kind, ...], Any] = {}
+
+    def voice(self, row: Row) -> Voice:
+        return Voice(row, self._decode)
+
+    def speak(self, voices: Sequence[Voice]) -> Iterator[list[Heard]]:
+        """The next token of every voice that still speaks, again and again until none does.
+
+        The caller tells each token to its voice before it goes on. A voice that is done or left speaks no more.
+        """
+        model = self.checkpoint.model
+        prompts = self._prompts([voice.row.prefix for voice in voices])
+        lengths, images = prompts["attention_mask"].sum(1), (prompts["input_ids"] == model.config.image_token_id).sum(1)
+        room = int(model.config.text_config.max_position_embeddings) - prompts["input_ids"].shape[1]
+        for voice, length, of_image in zip(voices, lengths.tolist(), images.tolist(), strict=True):
+            voice.prompt_tokens, voice.image_tokens = length, of_image
+            voice.budget = max(1, min(voice.row.max_tokens, room))
+        run = _Run(model, prompts, self.features.of([voice.row.picture for voice in voices]))
+        rows, logits = list(voices), run.begin()
+        while True:
+            heard, tokens = self._choose(logits, rows)
+            yield heard
+            going = [place for place, voice in enumerate(rows) if not (voice.done or voice.left)]
+            if not going:
+                return
+            if len(going) < len(rows):
+                rows, tokens = [rows[place] for place in going], tokens[going]
+                run.keep(going)
+            logits = run.go_on(tokens)
+
+    def _prompts(self, prefixes: Sequence[str]) -> dict[str, Any]:
+        """What the processor makes of picture and prefix, without having it prepare the picture for each prefix."""
+        processor = self.checkpoint.processor
+        tokenizer, image = processor.tokenizer, self.checkpoint.model.config.image_token_id
+        each = tokenizer([f"{processor.image_token}{tokenizer.bos_token}{prefix}\n" for prefix in prefixes])[
+            "input_ids"
+        ]
+        at = [ids.index(image) for ids in each]
+        each = [ids[:i] + [image] * processor.image_seq_length + ids[i + 1 :] for i, ids in zip(at, each, strict=True)]
+        padded = tokenizer.pad({"input_ids": each}, padding=True, padding_side="left", return_tensors="pt")
+        return {key: padded[key].to(self.checkpoint.device) for key in ("input_ids", "attention_mask")}
+
+    def _choose(self, logits: Any, voices: Sequence[Voice]) -> tuple[list[Heard], Any]:
+        """Each voice's next token: the likeliest, or one drawn by its temperature, that keeps boxes and masks whole."""
+        import torch
+
+        with torch.inference_mode():
+            scores = logits.float()
+            tokens = scores.argmax(-1)
+            forced = [False] * len(voices)
+            for place, (voice, token) in enumerate(zip(voices, tokens.tolist(), strict=True)):
+                if voice.row.temperature > 0:
+                    fitting = scores[place].masked_fill(self._outside(voice.allows, scores), -torch.inf)
+                    tokens[place] = torch.multinomial((fitting / voice.row.temperature).softmax(-1), 1)[0]
+                elif self._kinds.get(token, Kind.WORD) not in voice.allows:
+                    tokens[place] = scores[place].masked_fill(self._outside(voice.allows, scores), -torch.inf).argmax()
+                    forced[place] = True
+            log_probs = scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(-1)
+            places = self._places(scores)
+        said = [
+            Token(token, log_prob, self._kinds.get(token, Kind.WORD), token in self._ends, was_forced, place)
+            for token, log_prob, was_forced, place in zip(
+                tokens.tolist(), log_probs.tolist(), forced, places, strict=True
+            )
+        ]
+        return [Heard(voice, token) for voice, token in zip(voices, said, strict=True)], tokens
+
+    def _places(self, scores: Any) -> Sequence[Place | None]:
+        first = self._first_loc
+        if first is None:
+            return [None] * len(scores)
+        return places_of(place_columns(scores, first).tolist())
+
+    def _outside(self, allowed: tuple[Kind, ...], scores: Any) -> Any:
+        """bool[vocabulary]: which tokens are of no allowed kind."""
+        import torch
+
+        if allowed not in self._banned:
+            kinds = (self._kinds.get(token, Kind.WORD) for token in range(scores.shape[-1]))
+            self._banned[allowed] = torch.tensor([kind not in allowed for kind in kinds], device=scores.device)
+        return self._banned[allowed]
+
+
+class _Run:
+    """A batch on its way: prompts read once, then a token for each row at a time."""
+
+    def __init__(self, model: Any, prompts: dict[str, Any], features: Any) -> None:
+        from transformers import DynamicCache
+
+        self._model, self._prompts, self._features = model, prompts, features
+        self._mask = prompts["attention_mask"]
+        self._cache = DynamicCache(config=model.config)
+
+    def begin(self) -> Any:
+        """float[rows, vocabulary]: what may come first."""
+        import torch
+        from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+        ids = self._prompts["input_ids"]
+        seen = BaseModelOutputWithPooling(pooler_output=self._features)
+        return self._forward(
+            ids, self._mask.cumsum(1), token_type_ids=torch.zeros_like(ids), mm_encoder_outputs={"image": seen}
         )
-    log_probs = watch.log_probs(said)
-    ends = model.generation_config.eos_token_id
-    ends = {ends} if isinstance(ends, int) else set(ends or ())
-    prompt = inputs["attention_mask"].sum(1).tolist()
-    pictures = (ids == model.config.image_token_id).sum(1).tolist()
-    return [
-        _answer(processor.tokenizer, row[ids.shape[1] :].tolist(), probs, ends, prompt_tokens, image_tokens)
-        for row, probs, prompt_tokens, image_tokens in zip(said, log_probs.tolist(), prompt, pictures, strict=True)
-    ]
+
+    def go_on(self, tokens: Any) -> Any:
+        """What may come behind `tokens`, int[rows]."""
+        import torch
+
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], 1)
+        return self._forward(tokens[:, None], self._mask.sum(1, keepdim=True))
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows only."""
+        import torch
+
+        self._mask = self._mask[rows]
+        with torch.inference_mode():
+            self._cache.batch_select_indices(torch.tensor(rows, device=self._mask.device))
+
+    def _forward(self, ids: Any, positions: Any, **first: Any) -> Any:
+        import torch
+
+        with torch.inference_mode():
+            said = self._model(
+                input_ids=ids,
+                attention_mask=self._mask,
+                position_ids=positions,  # PaliGemma counts from 1
+                past_key_values=self._cache,
+                use_cache=True,
+                logits_to_keep=1,
+                **first,
+            )
+            return said.logits[:, -1]
 
 
-def _room(model: Any, prompt_length: int) -> int:
-    return max(1, int(model.config.text_config.max_position_embeddings) - prompt_length)
-
-
-def _answer(
-    tokenizer: Any, ids: list[int], log_probs: list[float], ends: set[int], prompt_tokens: int, image_tokens: int
-) -> Answer:
-    length = next((place for place, token in enumerate(ids) if token in ends), len(ids))
-    cut = length == len(ids)
-    ids = ids[:length]
-    # Token by token, because how a token reads depends on those before it (spaces, characters of several bytes).
-    texts = [
-        tokenizer.decode(ids[: n + 1], skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        for n in range(length)
-    ]
-    ends_at, at = [], 0
-    for text in texts:
-        at = max(at, len(text))
-        ends_at.append(at)
-    return Answer(
-        texts[-1] if texts else "",
-        tuple(ends_at),
-        tuple(log_probs[:length]),
-        cut,
-        prompt_tokens,
-        image_tokens,
-        length + (not cut),
-    )
-
-
-def _watch(torch: Any) -> Any:
-    """A logits processor that changes nothing and keeps the log probability of every token that was then chosen.
-
-    Keeping the logits themselves, as generate() offers, takes a megabyte a token with PaliGemma's vocabulary.
-    """
-    from transformers import LogitsProcessor
-
-    class Watch(LogitsProcessor):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self._last: Any = None
-            self._kept: list[Any] = []
-
-        def __call__(self, input_ids: Any, scores: Any) -> Any:
-            if self._last is not None:
-                self._keep(input_ids[:, -1:])
-            self._last = scores.float().log_softmax(-1)
-            return scores
-
-        def _keep(self, chosen: Any) -> None:
-            self._kept.append(self._last.gather(1, chosen))
-
-        def log_probs(self, sequences: Any) -> Any:
-            """float[rows, new tokens] once all is said."""
-            self._keep(sequences[:, -1:])
-            return torch.cat(self._kept, 1)
-
-    return Watch()
-
-
-def _stopper(torch: Any, stop: threading.Event | None) -> Any:
-    def stopped(input_ids: Any, scores: Any, **kwargs: Any) -> Any:
-        return torch.full((len(input_ids),), stop is not None and stop.is_set(), device=input_ids.device)
-
-    return stopped
+def generate(engine: Engine, rows: Sequence[Row]) -> list[Answer]:
+    """One Answer for each row, all in one batch."""
+    voices = [engine.voice(row) for row in rows]
+    for heard in engine.speak(voices):
+        for each in heard:
+            each.tell()
+    return [voice.answer() for voice in voices]

@@ -60,6 +60,7 @@ class MaskCodec:
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         """`weights` under the official names; ConfigError where one is missing or does not fit the others."""
+        self._weights = weights
         self._codebook = _array(weights, _CODEBOOK, (SEG_CODES, None))
         depth = self._codebook.shape[1]
         self._layers: dict[str, _Layer] = {}
@@ -90,13 +91,24 @@ class MaskCodec:
             ) from error
         return cls(weights)
 
-    def decode(self, tokens: np.ndarray) -> np.ndarray:
-        """float32[n, 64, 64] in [0, 1] for int[n, 16] in 0..127; ValueError for anything else."""
+    @property
+    def decoder_weights(self) -> dict[str, np.ndarray]:
+        """float32 arrays under the official names, in PyTorch's order: what decoding needs, known to fit together."""
+        keys = (key for key in self._weights if key == _CODEBOOK or key.startswith("decoder."))
+        return {key: np.asarray(self._weights[key], np.float32) for key in keys}
+
+    def checked(self, tokens: np.ndarray) -> np.ndarray:
+        """`tokens` if they are int[n, 16] in 0..127; ValueError for anything else."""
         tokens = np.asarray(tokens)
         if tokens.ndim != 2 or tokens.shape[1] != SEG_LENGTH or tokens.dtype.kind not in "iu":
             raise ValueError(f"mask tokens are int[n, {SEG_LENGTH}], not {tokens.dtype}{list(tokens.shape)}")
         if tokens.size and (tokens.min() < 0 or tokens.max() >= SEG_CODES):
             raise ValueError(f"mask tokens lie in 0..{SEG_CODES - 1}")
+        return tokens
+
+    def decode(self, tokens: np.ndarray) -> np.ndarray:
+        """float32[n, 64, 64] in [0, 1] for int[n, 16] in 0..127; ValueError for anything else."""
+        tokens = self.checked(tokens)
         quantised = self._codebook[tokens].reshape(len(tokens), _GRID, _GRID, self._codebook.shape[1])
         x = _relu(self._conv(quantised, "decoder.0", 1))
         x = self._residual(x, ("decoder.2", "decoder.3"))
