@@ -8,15 +8,20 @@ a request under way be called off. Knows no prompts and does not read answers.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import concurrent.futures
+import contextlib
+import contextvars
 import functools
 import json
 import logging
 import os
+import queue
 import random
 import ssl
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
@@ -41,8 +46,31 @@ _T = TypeVar("_T")
 logging.getLogger("google_genai._api_client").setLevel(logging.ERROR)
 
 
+@dataclass(frozen=True)
+class Again:
+    """The service is asked anew in `wait_s` seconds; what it sent before is void. `why` is for people.
+
+    asked: the service itself named the wait.
+    """
+
+    wait_s: float
+    why: str
+    asked: bool
+
+
+@dataclass
+class Tries:
+    """Counts the requests of one call as they are sent; `told` hears of each wait, on the connection's thread."""
+
+    count: int = 0
+    told: Callable[[Again], None] | None = None
+
+
 class Connection:
-    """Asks the service; safe to call from several threads. `deadline_s` holds for a whole call, all tries included."""
+    """Asks the service; safe to call from several threads. `deadline_s` holds for a whole call, all tries included.
+
+    `share` it for another user of the same key: it ends when each has closed it.
+    """
 
     def __init__(self, api_key: str, base_url: str | None, *, deadline_s: float, backoff_s: float = 1.0) -> None:
         self._api_key = api_key
@@ -64,33 +92,79 @@ class Connection:
         )
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
-        self._running = 0
-        self._closed = self._ended = False
+        self._running, self._users = 0, 1
+        self._ended = False
         threading.Thread(target=self._serve, daemon=True, name="gemini").start()
 
     def ask(
         self,
         model: str,
-        contents: list[types.PartUnion],
+        contents: types.ContentListUnion,
         config: types.GenerateContentConfig,
         stop: threading.Event | None = None,
+        tries: Tries | None = None,
     ) -> str:
         """The reply's body with the key taken out; raises GroundingError where none came, Stopped soon after `stop`."""
-        with self._lock:
-            if self._closed:
-                raise BackendError("This connection to Gemini was closed meanwhile. Try again.")
-            self._running += 1
+        # the library would follow up on an answer cut by the service's own limit, beyond any budget
+        config = config.model_copy(update={"should_return_http_response": True, "automatic_continuation": False})
+
+        async def once(client: Any) -> str:
+            reply = await client.models.generate_content(model=model, contents=contents, config=config)
+            return redact((reply.sdk_http_response and reply.sdk_http_response.body) or "", self._api_key)
+
+        return self.call(once, model, stop, tries)
+
+    def stream(
+        self,
+        model: str,
+        contents: types.ContentListUnion,
+        config: types.GenerateContentConfig,
+        stop: threading.Event | None = None,
+        tries: Tries | None = None,
+    ) -> Iterator[str | Again]:
+        """The reply's body as it comes, in pieces, the key not taken out; closing the iterator ends the request.
+
+        Raises as `ask` does, also after some pieces; an Again says that the pieces so far are void.
+        """
+        tries = tries or Tries()
+        pieces: queue.SimpleQueue[str | Again | None] = queue.SimpleQueue()
+        tries.told = pieces.put
+        future = self._start(self._feed(model, contents, config, pieces, tries))
         try:
-            return self._run(self._ask(model, contents, config), stop)
+            while True:
+                if stop is not None and stop.is_set():
+                    raise Stopped
+                with contextlib.suppress(queue.Empty):
+                    piece = pieces.get(timeout=0.1)
+                    if piece is None:
+                        future.result()
+                        return
+                    yield piece
         finally:
-            with self._lock:
-                self._running -= 1
-            self._end_if_idle()
+            future.cancel()
+
+    def call(
+        self,
+        once: Callable[[Any], Awaitable[_T]],
+        model: str,
+        stop: threading.Event | None = None,
+        tries: Tries | None = None,
+        *,
+        deadline_s: float | None = None,
+    ) -> _T:
+        """What `once` makes of google-genai's asynchronous client, tried again as `ask` is, by the same rules."""
+        return self._wait(self._start(self._retried(once, model, tries or Tries(), deadline_s)), stop)
+
+    def share(self) -> Connection:
+        """The same connection for one more user."""
+        with self._lock:
+            self._users += 1
+        return self
 
     def close(self) -> None:
-        """Free the connection once the requests under way have ended."""
+        """Free the connection once its last user has closed it and the requests under way have ended."""
         with self._lock:
-            self._closed = True
+            self._users -= 1
         self._end_if_idle()
 
     def _serve(self) -> None:
@@ -99,7 +173,7 @@ class Connection:
 
     def _end_if_idle(self) -> None:
         with self._lock:
-            if self._running or not self._closed or self._ended:
+            if self._running or self._users > 0 or self._ended:
                 return
             self._ended = True
 
@@ -109,8 +183,22 @@ class Connection:
 
         asyncio.run_coroutine_threadsafe(end(), self._loop)
 
-    def _run(self, coroutine: Coroutine[None, None, _T], stop: threading.Event | None) -> _T:
+    def _start(self, coroutine: Coroutine[Any, Any, _T]) -> concurrent.futures.Future[_T]:
+        with self._lock:
+            if self._users <= 0:
+                coroutine.close()
+                raise BackendError("This connection to Gemini was closed meanwhile. Try again.")
+            self._running += 1
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        future.add_done_callback(self._ran)
+        return future
+
+    def _ran(self, future: concurrent.futures.Future[Any]) -> None:
+        with self._lock:
+            self._running -= 1
+        self._end_if_idle()
+
+    def _wait(self, future: concurrent.futures.Future[_T], stop: threading.Event | None) -> _T:
         try:
             while stop is not None and not stop.is_set():
                 try:
@@ -123,21 +211,54 @@ class Connection:
         finally:
             future.cancel()
 
-    async def _ask(self, model: str, contents: list[types.PartUnion], config: types.GenerateContentConfig) -> str:
-        end = self._loop.time() + self._deadline_s
+    async def _feed(
+        self,
+        model: str,
+        contents: types.ContentListUnion,
+        config: types.GenerateContentConfig,
+        pieces: queue.SimpleQueue[str | Again | None],
+        tries: Tries,
+    ) -> None:
+        """Put the body of a streamed reply into `pieces`, then None."""
+        config = config.model_copy(update={"automatic_continuation": False})
+
+        async def once(client: Any) -> None:
+            text = codecs.getincrementaldecoder("utf-8")("replace")
+            token = _tap.set(lambda chunk: pieces.put(text.decode(chunk)))
+            try:
+                async for _ in await client.models.generate_content_stream(
+                    model=model, contents=contents, config=config
+                ):
+                    pass  # empty: what was sent went through the tap
+            finally:
+                _tap.reset(token)
+
+        try:
+            await self._retried(once, model, tries, None)
+        finally:
+            pieces.put(None)
+
+    async def _retried(
+        self, once: Callable[[Any], Awaitable[_T]], model: str, tries: Tries, deadline_s: float | None
+    ) -> _T:
+        deadline_s = deadline_s or self._deadline_s
+        end = self._loop.time() + deadline_s
         try:
             async with asyncio.timeout_at(end):
-                for tries in range(1, TRIES + 1):
+                for number in range(1, TRIES + 1):
                     try:
-                        return await self._once(model, contents, config, tries)
+                        tries.count += 1
+                        return await self._once(once, model, number)
                     except _PassingError as error:
-                        pause = self._pause(error.wait_s, tries)
-                        if tries == TRIES or pause is None or self._loop.time() + pause >= end:
+                        pause = self._pause(error.wait_s, number)
+                        if number == TRIES or pause is None or self._loop.time() + pause >= end:
                             raise error.explained from None
+                        if tries.told is not None:
+                            tries.told(Again(pause, str(error.explained), error.wait_s is not None))
                     await asyncio.sleep(pause)
         except TimeoutError:
             pass
-        raise Timeout(f"Gemini did not answer within {self._deadline_s:g} s. Try again, or ask for less at once.")
+        raise Timeout(f"Gemini did not answer within {deadline_s:g} s. Try again, or ask for less at once.")
 
     def _pause(self, asked_s: float | None, tries: int) -> float | None:
         """Seconds until the next try; None where the service wants a longer wait than is worth it."""
@@ -145,14 +266,12 @@ class Connection:
             return self._backoff_s * (1, 2, 4)[tries - 1] * random.uniform(0.5, 1.5)
         return asked_s + random.uniform(0, 0.5) if asked_s <= LONGEST_WAIT_S else None
 
-    async def _once(
-        self, model: str, contents: list[types.PartUnion], config: types.GenerateContentConfig, tries: int
-    ) -> str:
+    async def _once(self, once: Callable[[Any], Awaitable[_T]], model: str, number: int) -> _T:
         """One request; raises _PassingError where another may help."""
         try:
-            reply = await self._client.aio.models.generate_content(model=model, contents=contents, config=config)
+            return await once(self._client.aio)
         except errors.APIError as error:
-            raise self._refused(error, model, tries) from None
+            raise self._refused(error, model, number) from None
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise _PassingError(BackendError(self._unreachable)) from None
         except httpx2.TimeoutException:
@@ -161,8 +280,6 @@ class Connection:
             raise _PassingError(BackendError("The connection to Gemini broke off. Try again.")) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError, json.JSONDecodeError):
             raise BackendError("Gemini's service sent something that could not be read. Try again.") from None
-        body = reply.sdk_http_response.body if reply.sdk_http_response else None
-        return redact(body or "", self._api_key)
 
     def _refused(self, error: errors.APIError, model: str, tries: int) -> Exception:
         headers = getattr(error.response, "headers", {})
@@ -196,17 +313,26 @@ async def _limit_connecting(request: httpx2.Request) -> None:
     request.extensions["timeout"]["connect"] = min(_CONNECT_S, request.extensions["timeout"]["connect"])
 
 
+_tap: contextvars.ContextVar[Callable[[bytes], None] | None] = contextvars.ContextVar("_tap", default=None)
+"""Where the bytes of the streamed reply under way go. The library itself then reads empty events: its objects raise on
+odd types, and drop fields they do not know."""
+
+_EMPTY_EVENT = b"data: {}\n\n"
+
+
 async def _limit_size(response: httpx2.Response) -> None:
     if response.headers.get("content-encoding", "identity") != "identity":  # not asked for: it may unpack to anything
         raise _TooLargeError("compressed")
-    response.stream = _Counted(response.stream)  # type: ignore[arg-type]
+    tap = _tap.get() if response.status_code == 200 else None
+    response.stream = _Counted(response.stream, tap)  # type: ignore[arg-type]
 
 
 class _Counted(httpx2.AsyncByteStream):
-    """The same bytes, until there are more than any answer has."""
+    """The same bytes, until there are more than any answer has; or, with a tap, empty events in their place."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, tap: Callable[[bytes], None] | None = None) -> None:
         self._stream = stream
+        self._tap = tap
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         count = 0
@@ -214,7 +340,9 @@ class _Counted(httpx2.AsyncByteStream):
             count += len(chunk)
             if count > _MAX_ANSWER_BYTES:
                 raise _TooLargeError("too large")
-            yield chunk
+            if self._tap is not None:
+                self._tap(chunk)
+            yield chunk if self._tap is None else _EMPTY_EVENT
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -122,7 +122,7 @@ _NOT_AN_ANSWER = "The service sent something that is not an answer. Try again; i
 class Reply:
     """A reply as read. `text` is the answer without thoughts, "" where there is none or it was withheld.
 
-    sentence: what to tell people where the answer is not whole or empty, else "".
+    sentence: what to tell people where the answer is not whole or empty, else "". reason: the service's own word.
     """
 
     ending: Ending
@@ -134,6 +134,7 @@ class Reply:
     image_tokens: int | None = None
     thought_tokens: int | None = None
     answer_tokens: int | None = None
+    reason: str = ""
 
 
 class ServiceError(Exception):
@@ -170,13 +171,14 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     else:
         thoughts = _count(usage, "thoughtsTokenCount") or 0
         reply = _finished(reason or _UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
-    images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_image(each)]
+    images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_seen(each)]
     return replace(
         reply,
         prompt_tokens=_count(usage, "promptTokenCount"),
         image_tokens=sum(each or 0 for each in images) if images else None,
         thought_tokens=_count(usage, "thoughtsTokenCount"),
         answer_tokens=_count(usage, "candidatesTokenCount"),
+        reason=_word(reason),
     )
 
 
@@ -192,9 +194,8 @@ def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
     if reason == "SAFETY":
         sentence += _which(ratings)
     sentence = _quote(sentence, _str(feedback.get("blockReasonMessage")))
-    return Reply(
-        Ending.BLOCKED, sentence=sentence, safety=SafetyReport(Stage.PROMPT, _word(reason) or None, sentence, ratings)
-    )
+    known = reason in PROMPT_BLOCKED or not reason
+    return Reply(Ending.BLOCKED, sentence=sentence, safety=_report(Stage.PROMPT, reason, sentence, ratings, known))
 
 
 def _finished(
@@ -210,7 +211,7 @@ def _finished(
     ending, sentence = FINISHED.get(reason, (Ending.BROKEN, unknown))
     if ending is Ending.BLOCKED:
         sentence = _quote(sentence + (_which(ratings) if reason == "SAFETY" else ""), message)
-        return Reply(ending, sentence=sentence, safety=SafetyReport(Stage.ANSWER, reason, sentence, ratings))
+        return Reply(ending, sentence=sentence, safety=_report(Stage.ANSWER, reason, sentence, ratings))
     if ending is Ending.CUT and not text.strip() and thought_tokens:
         sentence = _THOUGHT_AWAY
     if ending is Ending.WHOLE and text.strip():
@@ -221,12 +222,28 @@ def _finished(
     return Reply(ending, text, sentence, tuple(_left_out(parts)), SafetyReport(ratings=ratings))
 
 
+def _report(
+    stage: Stage, reason: str, sentence: str, ratings: tuple[SafetyRating, ...], known: bool = True
+) -> SafetyReport:
+    """What the filter did, and which sliders would have mattered: only the safety filter heeds them."""
+    if reason != "SAFETY":
+        return SafetyReport(stage, _word(reason) or None, sentence, ratings, changeable=False if known else None)
+    rated = _responsible(ratings)
+    sliders = tuple(_HARMS[each.category] for each in rated if each.category in _HARMS)
+    return SafetyReport(stage, reason, sentence, ratings, sliders, bool(sliders) if rated else None)
+
+
+def _responsible(ratings: tuple[SafetyRating, ...]) -> list[SafetyRating]:
+    """The ratings that blocked; where none says so, the highest."""
+    rated = [rating for rating in ratings if rating.blocked]
+    for probability in ("HIGH", "MEDIUM", "LOW"):
+        rated = rated or [rating for rating in ratings if rating.probability == probability]
+    return rated
+
+
 def _which(ratings: tuple[SafetyRating, ...]) -> str:
     """The rest of a sentence about the safety filter: which categories it was, and whether a slider decides them."""
-    order = ("HIGH", "MEDIUM", "LOW")
-    rated = [rating for rating in ratings if rating.blocked]
-    for probability in order:
-        rated = rated or [rating for rating in ratings if rating.probability == probability]
+    rated = _responsible(ratings)
     if not rated:
         return ". It names no category; one of the safety sliders may decide this."
     names = [rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower() for rating in rated[:2]]
@@ -250,13 +267,42 @@ _PART_KINDS = {
 }
 
 
+class Growth:
+    """A streamed reply as it comes: `text` is the answer so far, `body` all that came."""
+
+    def __init__(self) -> None:
+        self._came: list[str] = []
+        self._rest = ""
+        self.text = ""
+
+    @property
+    def body(self) -> str:
+        return "".join(self._came)
+
+    def add(self, piece: str) -> bool:
+        """Take what came; True where the answer grew by it. What cannot be read yet is left to `read`."""
+        self._came.append(piece)
+        *events, self._rest = re.split(r"\r?\n\r?\n", self._rest + piece)
+        before = len(self.text)
+        for event in events:
+            try:
+                chunk = as_dict(json.loads(_data(event) or "null"))
+            except (ValueError, RecursionError):
+                continue
+            for candidate in _dicts(chunk.get("candidates"))[:1]:
+                parts = _dicts(as_dict(candidate.get("content")).get("parts"))
+                self.text += "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
+        return len(self.text) > before
+
+
 def _chunks(body: str) -> list[dict[str, Any]]:
     """The JSON objects of a reply: one, a list of them, or the `data:` events of a stream."""
     if not body.strip():
         return []
     try:
-        if body.lstrip().startswith("data:"):
-            return list(_events(body))
+        if re.match(r"\s*(data:|:)", body):
+            events = re.split(r"\r?\n\r?\n", body)
+            return [as_dict(json.loads(data)) for event in events if (data := _data(event))]
         reply = json.loads(body)
     except (ValueError, RecursionError):
         raise BackendError(_NOT_AN_ANSWER) from None
@@ -265,10 +311,13 @@ def _chunks(body: str) -> list[dict[str, Any]]:
     return [reply] if isinstance(reply, dict) else _dicts(reply)
 
 
-def _events(body: str) -> Iterator[dict[str, Any]]:
-    for event in re.split(r"\n\s*\n", body.replace("\r\n", "\n")):
-        if event.strip():
-            yield as_dict(json.loads(event.strip().removeprefix("data:")))
+def _data(event: str) -> str:
+    """What a server-sent event carries, "" for a comment that only keeps the line open."""
+    lines = event.replace("\r\n", "\n").split("\n")
+    # a line that begins like no field is more of the data before: some services break JSON over lines
+    return "\n".join(
+        line.removeprefix("data:") for line in lines if not line.startswith((":", "event:", "id:"))
+    ).strip()
 
 
 def _ratings(value: object) -> tuple[SafetyRating, ...]:
@@ -292,8 +341,8 @@ def _word(reason: str) -> str:
     return re.sub(r"\W+", " ", reason, flags=re.ASCII).strip()[:60]
 
 
-def _is_image(detail: Mapping[str, Any]) -> bool:
-    return detail.get("modality") == "IMAGE"
+def _is_seen(detail: Mapping[str, Any]) -> bool:
+    return detail.get("modality") in ("IMAGE", "DOCUMENT")
 
 
 def _count(usage: Mapping[str, Any], name: str) -> int | None:

@@ -17,15 +17,16 @@ from __future__ import annotations
 import re
 
 from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
+from grounding.codecs.gemini_growth import closed, whole_part
 from grounding.codecs.gemini_items import Item, Listing, listing
 from grounding.codecs.gemini_json import Cut, Node, Value, number, whole
 from grounding.codecs.gemini_masks import MaskError, YxyxBox, loose_masks, mask_tokens, soft_mask
 from grounding.codecs.gemini_notes import Ledger, named
-from grounding.codecs.gemini_prompt import prompt
+from grounding.codecs.gemini_prompt import PRESETS, prompt
 from grounding.codecs.mask_tokens import MaskDecoder, with_masks
 from grounding.types import THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
 
-__all__ = ["MaskDecoder", "decode", "prompt"]
+__all__ = ["PRESETS", "MaskDecoder", "closed", "decode", "prompt", "whole_part"]
 
 MAX_MASK_PIXELS = 64 * 2**20  # of one answer, 256 MiB as float32: a thousand of Gemini's own masks
 _LABEL_LIMIT = 1000  # characters; Gemini explains itself in labels of 200, a longer one is a loop
@@ -34,16 +35,17 @@ _NOTHING = frozenset({"null", "none", "nothing", "n/a"})
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def decode(text: str, *, mask_decoder: MaskDecoder | None = None) -> Decoded:
+def decode(text: str, *, mask_decoder: MaskDecoder | None = None, pictures: int = 1) -> Decoded:
     """Every object that Gemini's answer `text` names, and a Note for each thing mended, left out or cut. Never raises.
 
-    mask_decoder: draws the masks that are 16 tokens; without it they stay `mask_tokens`.
+    mask_decoder: draws the masks that are 16 tokens; without it they stay `mask_tokens`. pictures: how many the answer
+    is about; with several, a detection that does not name its picture keeps None.
     """
     found = listing(text)
     if not found.items:
         found.items = [Item(place, mask=mask) for place, mask in enumerate(loose_masks(text), 1)]
         found.cut = found.cut or any(isinstance(item.mask, Cut) for item in found.items)
-    answer = _Answer()
+    answer = _Answer(pictures)
     for item in found.items:
         answer.add(item)
     ledger, detections = answer.ledger, answer.detections
@@ -104,7 +106,8 @@ def _is_cut(value: Value) -> bool:
 class _Answer:
     """Collects the detections of one answer, and what there is to say about them."""
 
-    def __init__(self) -> None:
+    def __init__(self, pictures: int = 1) -> None:
+        self._pictures = pictures
         self.detections: list[Detection] = []
         self.ledger = Ledger()
         self._seen: set[object] = set()
@@ -120,7 +123,7 @@ class _Answer:
         if yxyx is None and point is None and (item.flaw or item.mask is None):
             self._skip(item, label)
             return
-        if self._is_repeat(item, (label, yxyx, point, _fingerprint(item.mask))):
+        if self._is_repeat(item, (label, yxyx, point, _fingerprint(item.mask), item.picture)):
             return
         codes, mask = self._mask(item, label, yxyx)
         box = clamped(yxyx) if yxyx else mask.frame if mask and isinstance(item.mask, Node) else None
@@ -131,12 +134,24 @@ class _Answer:
                 f"a mask without a box {'gave the item its box' if box else 'was laid over the whole picture'}"
             )
         score = self._score(item, label)
-        self.detections.append(Detection(label, box, point, score, mask, codes, id=len(self.detections)))
+        picture = self._picture(item)
+        if picture is None:
+            which = "none" if item.picture is None else f"picture {item.picture}, which is none of them"
+            self.ledger.remark(item.place, label, f"there are {self._pictures} pictures and it names {which}")
+        self.detections.append(
+            Detection(label, box, point, score, mask, codes, id=len(self.detections), picture=picture)
+        )
         self._say(item, label, mends)
 
     def _skip(self, item: Item, label: str) -> None:
         nothing = "it has only a 3D box" if item.box_3d else "it has no box, point or mask"
         self.ledger.skip(item.place, label, item.flaw or nothing)
+
+    def _picture(self, item: Item) -> int | None:
+        """Which picture it is in, from 0; with one there is no question."""
+        if self._pictures == 1:
+            return 0
+        return item.picture - 1 if item.picture is not None and 1 <= item.picture <= self._pictures else None
 
     def _is_repeat(self, item: Item, key: tuple[object, ...]) -> bool:
         where = key[1:3]

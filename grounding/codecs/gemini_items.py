@@ -27,6 +27,7 @@ class Item:
 
     place: where in the answer, from 1. box, point: numbers as given, y first, any count.
     flaw: why a box or point that was there could not be read. cut: the text ended inside this item.
+    picture: the number of its picture, from 1, where the answer says one.
     mends: what had to be assumed to read it.
     """
 
@@ -40,6 +41,7 @@ class Item:
     flaw: str = ""
     cut: bool = False
     mends: set[str] = field(default_factory=set)
+    picture: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -60,7 +62,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class _Above:
-    """What an entry without a label or a score of its own has from the one around it.
+    """What an entry without a label, a score or a picture of its own has from the one around it.
 
     mend: what was assumed about the label. bare: lists of four numbers here stand among entries.
     """
@@ -69,6 +71,7 @@ class _Above:
     score: Value = None
     mend: str = ""
     bare: bool = False
+    picture: int | None = None
 
 
 def listing(text: str, *, inside_string: bool = False) -> Listing:
@@ -132,7 +135,7 @@ class _Finder:
         while todo:
             node, above = todo.pop()
             if above.bare and (quad := lists.named_quad(node)):
-                self._append(Item(label=quad[1] or above.label, box=quad[0]))
+                self._append(Item(label=quad[1] or above.label, box=quad[0], picture=above.picture))
                 continue
             below = [child for group in keys.groups(node) for child in self._group(group, above, node)]
             loose = [value for key, value in node.entries if key is None and isinstance(value, Node)]
@@ -147,6 +150,8 @@ class _Finder:
         found, rest = keys.meanings(group)
         self.says = self.says or keys.saying(rest)
         label = keys.take_label(rest)
+        said = keys.picture_number(found.pop(keys.PICTURE, None))
+        above = above if said is None else replace(above, picture=said)
         template = bool(found) and all(lists.is_template(value) for value in found.values())
         placed = bool(keys.GEOMETRY & found.keys())
         if placed and not template:
@@ -154,20 +159,21 @@ class _Finder:
             self._add(found, label, above, node, mended=not documented)
         elif label is not None and not template and not any(isinstance(value, Node) for value in rest.values()):
             self._append(Item(label=label, cut=node.cut))
+        outside = _Above(picture=above.picture)
         for value in found.values():
-            yield from ((child, _Above()) for child in _swallowed(value))
+            yield from ((child, outside) for child in _swallowed(value))
         firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
-        entry = _Above(label, found.get(keys.SCORE))
+        entry = _Above(label, found.get(keys.SCORE), picture=above.picture)
         for name, value in rest.items():
             if isinstance(value, str) and "[" in value and ("box_2d" in value or "point" in value):
                 self.texts.append(value)
             if not isinstance(value, Node):
                 continue
-            inner = _Above() if placed or template else _inherited(name, value, entry, firm, above)
+            inner = outside if placed or template else _inherited(name, value, entry, firm, above)
             boxes = [] if found or keys.NO_BOX.fullmatch(name) else lists.quads(value)
             for numbers, own in boxes:
                 mends = {inner.mend} if inner.mend and not own else set()
-                self._append(Item(label=own or inner.label, box=numbers, mends=mends))
+                self._append(Item(label=own or inner.label, box=numbers, mends=mends, picture=inner.picture))
             if not boxes:
                 yield value, inner
 
@@ -178,6 +184,7 @@ class _Finder:
             score=found.get(keys.SCORE),
             box_3d=keys.BOX_3D in found,
             cut=node.cut,
+            picture=above.picture,
         )
         box = found.get(keys.BOX)
         if mended and box is not None and not (isinstance(box, Node) and box.kind == "{"):
@@ -253,11 +260,13 @@ def _inherited(name: str, value: Node, own: _Above, firm: bool, above: _Above) -
     A caption or a title may be that of a whole list, so only an entry's own place has it; `firm` labels are names.
     """
     score = (own.score if own.score is not None else above.score) if value.kind == "{" else None
+    if numbered := keys.NUMBERED.fullmatch(name):
+        return _Above(above.label, score, above.mend, picture=int(numbered[1]))
     if own.label is not None and (firm or (value.kind == "{" and _is_place(value))):
-        return _Above(own.label, score)
+        return _Above(own.label, score, picture=own.picture)
     if own.label is None and not keys.WRAPPER.fullmatch(name) and (key := name.replace("_", " ").strip()):
-        return _Above(key, score, _FROM_KEY)
-    return _Above(above.label, score, above.mend)
+        return _Above(key, score, _FROM_KEY, picture=own.picture)
+    return _Above(above.label, score, above.mend, picture=own.picture)
 
 
 def _points_of_one(item: Item, points: list[list[float]], value: Value) -> list[list[float]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from grounding.codecs import gemini_lists as lists
 from grounding.codecs.gemini_json import Node, Value
 
-BOX, POINT, MASK, BOX_3D, SCORE = "box", "point", "mask", "box_3d", "score"
+BOX, POINT, MASK, BOX_3D, SCORE, PICTURE = "box", "point", "mask", "box_3d", "score", "picture"
 GEOMETRY = frozenset({BOX, POINT, MASK, BOX_3D})
 
 # Keys are compared squeezed (no case, no "_"). Google's guide has box_2d, point, mask, label and box_3d.
@@ -23,6 +23,8 @@ MEANING = (
     | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
     | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d"), BOX_3D)
     | dict.fromkeys(("score", "scores", "confidence", "conf", "confidencescore", "probability", "certainty"), SCORE)
+    | dict.fromkeys(("picture", "picturenumber", "pictureindex", "pictureid", "pictureno", "page"), PICTURE)
+    | dict.fromkeys(("image", "imagenumber", "imageindex", "imageid", "imageno", "pagenumber"), PICTURE)
 )
 _BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
 _LABELS = (  # the first that is there wins
@@ -39,6 +41,7 @@ WRAPPER = re.compile(
     r"s?(?:_[23]d)?",
     re.IGNORECASE,
 )
+NUMBERED = re.compile(r"\W*(?:picture|image|page)[\W_]*(\d{1,4})\W*", re.IGNORECASE)  # "Picture 2", as the prompt says
 NO_BOX = re.compile(r"(?:\w*_)?(?:colou?r|rgba?|size|resolution|dimension)s?", re.IGNORECASE)  # four numbers or not
 
 
@@ -63,6 +66,8 @@ def meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value
     for name, value in group.items():
         key = lists.squeeze(name)
         meaning = _by_shape(value) if key in _BY_SHAPE else MEANING.get(key)
+        if meaning == PICTURE and picture_number(value) is None:
+            meaning = None
         if meaning is None or meaning in found or (meaning in GEOMETRY and holds_items(value, meaning)):
             rest[name] = value
         else:
@@ -73,6 +78,14 @@ def meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value
     if BOX not in found and lists.named_box(rest.items()):
         found[BOX] = Node("{", -1, closed=True, entries=list(rest.items()))
     return found, rest
+
+
+def picture_number(value: Value) -> int | None:
+    """Which picture `value` names, as the prompt numbers them from 1: 2, "2" and "Picture 2" are all 2."""
+    if isinstance(value, str):
+        said = NUMBERED.fullmatch(value) or re.fullmatch(r"\s*(\d{1,4})\s*", value)
+        return int(said[1]) if said else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def take_label(rest: dict[str, Value]) -> Value:
