@@ -50,7 +50,11 @@ SPECS: dict[str, Spec] = {
             "google/paligemma2-3b-mix-224",
             "google/paligemma-3b-mix-448",
         ),
-        capabilities=Capabilities(no_safety="PaliGemma has no safety filter of its own.", scores=True),
+        capabilities=Capabilities(
+            no_safety="PaliGemma has no safety filter of its own.",
+            scores=True,
+            options=frozenset({"temperature", "max_output_tokens", "language", "tiles"}),
+        ),
     ),
     "gemini": Spec(
         "Gemini (Google's API)",
@@ -63,7 +67,7 @@ SPECS: dict[str, Spec] = {
             max_images=16,
             streams=True,
             documents=True,
-            options=frozenset(each.name for each in fields(Options)),
+            options=frozenset(each.name for each in fields(Options)) - {"tiles"},
         ),
         tools="backends.gemini_tools",
     ),

@@ -278,6 +278,7 @@ class Options:
     Which of these a backend heeds, its Capabilities say. `template` replaces the prompt's wording for detect and
     segment: {labels}, {text}, {max_items} and {language} in it are filled in. `language`: of the labels, in words,
     e.g. "Turkish". `structured`: hold the answer to a schema. `reuse`: the same picture will be asked about again.
+    `tiles`: also look at the picture in so many parts a side, for small things.
     """
 
     temperature: float | None = None
@@ -291,6 +292,7 @@ class Options:
     template: str = ""
     seed: int | None = None
     reuse: bool = False
+    tiles: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
