@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backends.paligemma_scores import Calibration, read
 from grounding.codecs.mask_tokens import MaskCodec
 from grounding.errors import ModelLoad
 
@@ -37,6 +38,7 @@ class Checkpoint:
     processor: Any
     device: str
     dtype: str
+    calibration: Calibration | None = None
 
 
 def load(name: str, hf_token: str | None) -> Checkpoint:
@@ -211,7 +213,7 @@ def _load(name: str, folder: Path) -> Checkpoint:
     if report["missing_keys"] or report["mismatched_keys"]:
         raise ModelLoad(f"{_short(name)} lacks some of its weights, or they do not fit. Get all of its files again.")
     model.to(device).eval()
-    return Checkpoint(name, folder, model, processor, device, str(dtype).removeprefix("torch."))
+    return Checkpoint(name, folder, model, processor, device, str(dtype).removeprefix("torch."), read(folder))
 
 
 def _place(torch: Any, wide: bool) -> tuple[str, Any]:
