@@ -46,11 +46,12 @@ class Bundle:
         self, files: Mapping[str, Callable[[], bytes]], sizes: Mapping[str, tuple[int, int]] | None = None
     ) -> None:
         self._files = dict(sorted(files.items()))
-        self._sizes: dict[str, tuple[int, int] | None] = dict(sizes or {})
+        self._known = dict(sizes or {})
+        self._sizes: dict[str, tuple[int, int] | None] = {}
         self._problems: list[str] = []
         self._more = 0
         self._pictures: dict[str, list[str]] = {}
-        for name in self._files:
+        for name in {**self._files, **self._known}:
             if name.lower().endswith(PICTURES):
                 for key in {PurePosixPath(name).name.casefold(), PurePosixPath(name).stem.casefold() + "/"}:
                     self._pictures.setdefault(key, []).append(name)
@@ -94,7 +95,7 @@ class Bundle:
     def picture(self, name: str) -> str | None:
         """The picture file meant by `name`: at that place, under it in a folder, or else alone of that name."""
         inside = PurePosixPath(name.replace("\\", "/")).as_posix().lstrip("/")
-        if inside in self._files:
+        if inside in self._files or inside in self._known:
             return inside
         found = self._pictures.get(PurePosixPath(inside).name.casefold(), [])
         under = [each for each in found if each.endswith("/" + inside)]
@@ -114,14 +115,19 @@ class Bundle:
     def file(self, name: str) -> Callable[[], bytes] | None:
         """What gives the bytes of the picture `name`; None where it is not here."""
         found = self.picture(name)
-        return self._files[found] if found else None
+        return self._files.get(found) if found else None
 
     def size_of(self, name: str) -> tuple[int, int] | None:
         """(width, height) of the picture `name` held upright, if it is here or was known; nothing is decoded."""
         if name not in self._sizes:
             found = self.picture(name)
-            self._sizes[name] = _size_wh(self._files[found]) if found else None
+            known = self._known.get(found) if found else None
+            self._sizes[name] = known or (_size_wh(self._files[found]) if found else None)
         return self._sizes[name]
+
+    def pictures(self) -> list[str]:
+        """The picture files that are here."""
+        return self.named(*PICTURES)
 
 
 def open_bundle(source: Path | bytes | Mapping[str, bytes]) -> Bundle:
