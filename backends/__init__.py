@@ -8,15 +8,15 @@ from __future__ import annotations
 import importlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import cast
 
-from grounding.backend import Backend, Capabilities, Tools
-from grounding.errors import ConfigError
+from grounding.backend import Backend, Batching, Capabilities, Tools
+from grounding.errors import ConfigError, GroundingError, Stopped
 from grounding.settings import Settings
-from grounding.types import Harm, Options
+from grounding.types import Harm, Options, Outcome, Request, Result
 
 _LOCAL = Capabilities(no_safety="A model on this machine has no such filters: it answers as it is.")
 
@@ -53,7 +53,8 @@ SPECS: dict[str, Spec] = {
         capabilities=Capabilities(
             no_safety="PaliGemma has no safety filter of its own.",
             scores=True,
-            options=frozenset({"temperature", "max_output_tokens", "language", "tiles"}),
+            streams=True,
+            at_once=8,
         ),
     ),
     "gemini": Spec(
@@ -67,7 +68,7 @@ SPECS: dict[str, Spec] = {
             max_images=16,
             streams=True,
             documents=True,
-            options=frozenset(each.name for each in fields(Options)) - {"tiles"},
+            options=frozenset(each.name for each in fields(Options)),
         ),
         tools="backends.gemini_tools",
     ),
@@ -93,6 +94,24 @@ def tools(name: str) -> Tools | None:
     """What else the backend `name` offers: cost, code, self-test; None where it has none. Loads no model."""
     module = SPECS[name].tools
     return cast(Tools, importlib.import_module(module)) if module else None
+
+
+def predict_many(backend: Backend, requests: Sequence[Request], stop: threading.Event | None = None) -> list[Result]:
+    """A Result for each request, in order: together by a backend that can, one after another by any other.
+
+    FAILED with the reason where there is no answer. Raises Stopped only.
+    """
+    if isinstance(backend, Batching):
+        return backend.predict_many(requests, stop)
+    results = []
+    for each in requests:
+        try:
+            results.append(backend.predict(each, stop))
+        except Stopped:
+            raise
+        except GroundingError as error:
+            results.append(Result(Outcome.FAILED, str(error)))
+    return results
 
 
 _Key = tuple[str, str, str]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from grounding.types import Estimate, Harm, Request, Result, SelfTest, Task
 
@@ -18,7 +18,7 @@ class Capabilities:
     harms: categories whose threshold a request may set; empty where the backend has no filter: `no_safety` says why.
     sends_to: who gets to see the picture ("Google", "nobody: it stays on this machine"), for the notice on the page.
     scores: whether detections carry a score. documents: whether it reads PDFs, with or without pictures beside them.
-    options: the fields of Options it heeds.
+    options: the fields of Options it heeds. at_once: how many requests it gains from being given together.
     """
 
     tasks: frozenset[Task] = frozenset(Task)
@@ -30,6 +30,7 @@ class Capabilities:
     streams: bool = False
     documents: bool = False
     options: frozenset[str] = frozenset({"temperature", "max_output_tokens"})
+    at_once: int = 1
 
 
 class Backend(Protocol):
@@ -57,6 +58,15 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free connections and memory. A closed backend is not used again."""
+        ...
+
+
+@runtime_checkable
+class Batching(Protocol):
+    """A backend that answers many requests sooner together than one after another."""
+
+    def predict_many(self, requests: Sequence[Request], stop: threading.Event | None = None) -> list[Result]:
+        """A Result for each request, in order; FAILED with the reason where there is no answer. Raises Stopped only."""
         ...
 
 
