@@ -121,9 +121,11 @@ class Journal:
                     return
                 try:
                     row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ValueError("no entry")
                     if at and not {"picture", "stamp", "answered", "record"} <= row.keys():
                         raise ValueError("no entry")
-                except (ValueError, AttributeError) as error:
+                except ValueError as error:
                     raise RequestError(_DAMAGED) from error
                 yield at, len(line), row
                 at += len(line)

@@ -32,7 +32,7 @@ from grounding.settings import Settings
 from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Result, Task
 from jobs.datasets import Hub
 from jobs.journal import Journal
-from jobs.run import TOGETHER, Progress, parallel_for, run
+from jobs.run import Progress, parallel_for, run
 from jobs.sources import Skipped, Source, gather
 from jobs.work import Job, open_backend
 
@@ -71,10 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _label(args: argparse.Namespace, sources: Sequence[Source], job: Job, backend: Backend, journal: Journal) -> None:
     """Ask about all that is not in the journal yet, and say how it goes."""
-    hosted = SPECS[job.backend].needs_key
-    parallel = args.parallel or parallel_for(hosted, len(sources))
+    parallel = args.parallel or parallel_for(SPECS[job.backend].needs_key, len(sources))
     try:
-        steps = run(sources, job, backend, journal, parallel=parallel, together=1 if hosted else TOGETHER)
+        steps = run(sources, job, backend, journal, parallel=parallel)
         with closing(steps):
             for progress in steps:
                 if line := _line(progress):

@@ -64,10 +64,21 @@ def blob_key(data: bytes) -> str:
 
 def encode(value: Any, put: Put) -> Any:
     """`value` as JSON; arrays and long texts are handed to `put`, and what it gives back stands for them."""
+    texts: dict[str, Any] = {}  # every origin repeats the whole answer
+
+    def put_text(text: str) -> Any:
+        if text not in texts:
+            texts[text] = {"blob": put(_deflated(_utf8(text)))}
+        return texts[text]
+
+    return _encode(value, put, put_text)
+
+
+def _encode(value: Any, put: Put, put_text: Callable[[str], Any]) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, str):
-        return {"blob": put(_deflated(_utf8(value)))} if len(value) > _LONG_TEXT else value
+        return put_text(value) if len(value) > _LONG_TEXT else value
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float | np.floating):
@@ -76,11 +87,11 @@ def encode(value: Any, put: Put) -> Any:
         return _encode_array(value, put)
     if dataclasses.is_dataclass(value):
         fields = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-        return {field.name: encode(each, put) for field, each in fields if not _is_default(field, each)}
+        return {field.name: _encode(each, put, put_text) for field, each in fields if not _is_default(field, each)}
     if isinstance(value, Mapping):
         return dict(value)  # parameters, as they were sent: JSON already
     if isinstance(value, tuple | list):
-        return [encode(each, put) for each in value]
+        return [_encode(each, put, put_text) for each in value]
     raise TypeError(f"no record has room for {type(value)}")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -22,10 +22,8 @@ from jobs.sources import Source
 from jobs.work import Job, answered, failed, open_picture
 
 MOST_AT_ONCE = 8
-TOGETHER = 8
-"""Pictures a model on this machine is given at once."""
-
-_MAX_PIXELS_TOGETHER = 32_000_000  # 100 MB of decoded pictures
+_IN_LINE = 16
+"""A model on this machine answers eight prompts together; as many more are read and wait meanwhile."""
 _TRIES = 4  # of a picture that met a rate limit
 _GIVE_UP_AFTER = 10
 """Pictures in a row without an answer from the model or its service: the others would fare no better."""
@@ -50,11 +48,11 @@ class Progress:
 
 
 def parallel_for(hosted: bool, pictures: int) -> int:
-    """How many to ask about at once where nobody chose: two for a model here, so that one picture is read meanwhile.
+    """How many to ask about at once where nobody chose; a model on this machine answers them together.
 
     A service gets one more for every four pictures: a handful stays in order and under a free key's requests a minute.
     """
-    return max(1, min(MOST_AT_ONCE, pictures // 4)) if hosted else 2
+    return max(1, min(MOST_AT_ONCE, pictures // 4)) if hosted else _IN_LINE
 
 
 def run(
@@ -64,30 +62,29 @@ def run(
     journal: Journal,
     *,
     parallel: int,
-    together: int = 1,
     stop: threading.Event | None = None,
 ) -> Generator[Progress, None, None]:
-    """Ask about every picture the journal lacks, `parallel` calls at once with `together` pictures each.
+    """Ask about every picture the journal lacks, `parallel` at once.
 
     Ends early once `stop` is set or the iterator is closed; what was answered by then is in the journal.
     """
     todo = [source for source in sources if not journal.has(source.name, source.stamp)]
     count = _Count(len(sources), len(sources) - len(todo), journal.cost_usd(source.name for source in sources))
     crew = _Crew(job, backend, journal, Pace(parallel))
-    batches = _batches(todo, together)
-    pending: set[Future[list[Sample]]] = set()
+    rest = iter(todo)
+    pending: set[Future[Sample | None]] = set()
     yield count.news()
     with ThreadPoolExecutor(parallel, thread_name_prefix="label") as pool:
         try:
-            pending |= {pool.submit(crew.label, batch) for batch in islice(batches, parallel + 1)}
+            pending |= {pool.submit(crew.label, source) for source in islice(rest, parallel + 1)}
             told_at = 0.0
             while pending:
                 ended, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
                 if stop is not None and stop.is_set():
                     crew.stop.set()
-                pending |= {pool.submit(crew.label, batch) for batch in islice(batches, len(ended))}
+                pending |= {pool.submit(crew.label, source) for source in islice(rest, len(ended))}
                 for future in ended:
-                    for sample in future.result():
+                    if sample := future.result():
                         yield count.one_more(sample)
                 waiting_s = crew.pace.waiting_s()
                 if waiting_s > 1 and time.monotonic() >= told_at:
@@ -95,12 +92,6 @@ def run(
                     yield count.news(waiting_s)
         finally:
             crew.stop.set()
-
-
-def _batches(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
-    rest = iter(sources)
-    while batch := list(islice(rest, size)):
-        yield batch
 
 
 class _Count:
@@ -140,26 +131,17 @@ class _Crew:
         self._lock = threading.Lock()
         self._unanswered = 0
 
-    def label(self, batch: Sequence[Source]) -> list[Sample]:
-        """The samples of these pictures, in order; fewer where the run was stopped meanwhile."""
-        done: list[Sample] = []
-        opened: list[tuple[Source, Picture]] = []
+    def label(self, source: Source) -> Sample | None:
+        """What came of this picture, which is in the journal by then; None where the run was stopped before."""
+        if self.stop.is_set():
+            return None
         try:
-            for source in batch:
-                if self.stop.is_set():
-                    break
-                picture = self._open(source)
-                if isinstance(picture, Sample):
-                    done.append(self._keep(source, picture))
-                    continue
-                opened.append((source, picture))
-                if sum(each.image.width * each.image.height for _, each in opened) >= _MAX_PIXELS_TOGETHER:
-                    done += self._ask(opened)
-                    opened = []
-            done += self._ask(opened)
+            picture = self._open(source)
+            sample = picture if isinstance(picture, Sample) else self._ask(source, picture)
         except Stopped:
-            pass
-        return done
+            return None
+        self._journal.keep(sample, source.stamp)
+        return sample
 
     def _open(self, source: Source) -> Picture | Sample:
         try:
@@ -167,10 +149,7 @@ class _Crew:
         except (ImageError, MemoryError) as error:
             return failed(source.name, self._job, error)
 
-    def _ask(self, opened: Sequence[tuple[Source, Picture]]) -> list[Sample]:
-        return [self._keep(source, self._ask_one(source, picture)) for source, picture in opened]
-
-    def _ask_one(self, source: Source, picture: Picture) -> Sample:
+    def _ask(self, source: Source, picture: Picture) -> Sample:
         for tries in range(1, _TRIES + 1):
             self.pace.enter(self.stop)
             try:
@@ -197,7 +176,3 @@ class _Crew:
             if self._unanswered >= _GIVE_UP_AFTER:
                 self.stop.set()
         return failed(source.name, self._job, error, picture.size_wh)
-
-    def _keep(self, source: Source, sample: Sample) -> Sample:
-        self._journal.keep(sample, source.stamp)
-        return sample

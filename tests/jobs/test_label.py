@@ -320,3 +320,57 @@ def test_as_a_program_wrong_arguments_exit_2_without_a_traceback(here: Path) -> 
     assert ended.returncode == 2
     assert "not a ZIP archive" in ended.stderr
     assert_clean(ended.stderr)
+
+
+def test_killed_in_the_middle_of_five_hundred_it_goes_on_and_labels_each_once(here: Path) -> None:
+    (here / "replies").mkdir()
+    (here / "replies/detect.gemini.txt").write_text(BOX)
+    for index in range(500):
+        picture(here / f"set/{index:03d}.png")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "jobs.label", "set", "--labels", "cat", "--out", "out", "--backend", "replay"]
+    command += ["--model", "replies"]
+    journal = here / "out/journal.jsonl"
+    running = subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True)
+    assert running.stderr is not None
+    while not running.stderr.readline().startswith("[150/500]"):
+        assert running.poll() is None, "it ended before it could be killed"
+    running.kill()
+    running.wait()
+    kept = journal.read_bytes().count(b"\n") - 1
+    assert 150 <= kept < 500
+    assert not (here / "out/results.json").exists()
+
+    ended = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0
+    first = next(line for line in ended.stderr.splitlines() if line.startswith("["))
+    assert int(first[1:].split("/")[0]) >= kept, "what was kept is counted, not asked again"
+    assert [row["picture"] for row in rows()] == [f"{index:03d}.png" for index in range(500)]
+    assert {row["outcome"] for row in rows()} == {"found"}
+    written = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
+    assert len(written) == len({row["picture"] for row in written}) == 500
+
+
+def test_another_question_into_the_same_folder_is_refused_and_another_format_is_not(
+    here: Path, service: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.says(reply(BOX))
+    path = picture(here / "a.png")
+    assert run(path, "--labels", "cat") == 0
+    assert run(path, "--labels", "cat", "--format", "coco") == 0
+    assert len(service.requests) == 1, "another format of the same labels asks nothing anew"
+    before = Path("out/results.json").read_bytes()
+    assert run(path, "--labels", "dog") == 2
+    assert "another question: labels differ" in capsys.readouterr().err
+    assert len(service.requests) == 1
+    assert Path("out/results.json").read_bytes() == before
+    assert json.loads(Path("out/annotations.json").read_text())["images"][0]["file_name"] == "a.png"
+
+
+def test_results_written_into_the_folder_of_pictures_are_no_pictures(here: Path, service: StandIn) -> None:
+    service.says(reply(BOX))
+    picture(here / "set/a.png")
+    picture(here / "set/out/masks/b.png")
+    arguments = ["set", "--labels", "cat", "--backend", "gemini", "--model", "gemini-2.5-flash", "--out", "set/out"]
+    assert main(arguments) == 0
+    assert [row["picture"] for row in json.loads(Path("set/out/results.json").read_text())] == ["a.png"]
