@@ -1,70 +1,47 @@
-"""Gemini through Google's API: one picture, then the text, one answer.
+"""Gemini through Google's API: pictures and documents, then the text; the answer whole, or as it comes.
 
-Knows what to ask which model family; `gemini_connection` gets the reply and `gemini_outcomes` says what it amounts to.
-The models' own limits and price are not known here: what the service refuses, it says.
+`gemini_request` says what is sent, `gemini_connection` and `gemini_files` carry it, `gemini_outcomes` and
+`gemini_answer` say what the reply amounts to. What the service refuses beyond `gemini_models`, it says itself.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from google.genai import types
 
 from backends import SPECS
-from backends.gemini_connection import Connection
-from backends.gemini_errors import explain
-from backends.gemini_outcomes import CATEGORIES, Ending, Reply, ServiceError, read
-from grounding import images
+from backends.gemini_answer import Watch, finished
+from backends.gemini_connection import Again, Connection, Tries
+from backends.gemini_cost import spent
+from backends.gemini_errors import explain, redact
+from backends.gemini_files import Uploads
+from backends.gemini_models import retirement
+from backends.gemini_outcomes import Growth, ServiceError, read
+from backends.gemini_request import Plan, picture_name, plan
+from grounding import documents, images
 from grounding.backend import Capabilities
-from grounding.codecs import gemini as codec
-from grounding.errors import ConfigError, RequestError
+from grounding.documents import Document
+from grounding.errors import ConfigError
+from grounding.images import Picture
 from grounding.settings import Settings, clean_key
-from grounding.types import Decoded, Level, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
+from grounding.types import Note, NoteKind, Origin, Outcome, Request, Result, Usage
 
-THRESHOLDS: Mapping[Level, types.HarmBlockThreshold] = {
-    Level.NONE: types.HarmBlockThreshold.BLOCK_NONE,
-    Level.FEW: types.HarmBlockThreshold.BLOCK_ONLY_HIGH,
-    Level.SOME: types.HarmBlockThreshold.BLOCK_MEDIUM_AND_ABOVE,
-    Level.MOST: types.HarmBlockThreshold.BLOCK_LOW_AND_ABOVE,
-}
-"""AI Studio's "Block none / few / some / most" as its API calls them; Level.DEFAULT sends nothing."""
+INLINE_BYTES = 20_000_000
+"""What one request may carry in itself, says Google's guide on files; more goes through the Files API."""
 
-_LOCATING = frozenset({Task.DETECT, Task.SEGMENT})
+FILE_BYTES = 100_000_000
+"""What a picture may weigh as a file: nothing of 40 megapixels comes near it, so none is made worse to fit."""
 
-
-@dataclass(frozen=True)
-class Family:
-    """What suits a family of models: the least thinking it takes, and limits.
-
-    thinking, temperature: for detect and segment only; empty or None leave the model's own default.
-    """
-
-    ids: str
-    thinking: Mapping[str, Any] = field(default_factory=dict)
-    temperature: float | None = None
-    mask_tokens: int = 8192
-
-
-FAMILIES = (
-    # Google's guide on image understanding: thinking off gives better boxes and masks; 0.5 keeps 2.x from repeating.
-    Family(r"gemini-2\.5-flash(?!.*(image|tts|audio))", {"thinking_budget": 0}, 0.5, 32_768),
-    Family(r"gemini-robotics-er-1", {"thinking_budget": 0}, 0.5, 32_768),
-    Family(r"gemini-2\.5-pro", {}, 0.5, 32_768),  # its thinking cannot be turned off
-    Family(r"gemini-2\.0-flash", {}, 0.5),
-    # From 3 on: levels instead of budgets, and Google advises against any temperature but the default.
-    Family(r"gemini-3(\.[0-7])?-flash", {"thinking_level": "minimal"}, None, 32_768),
-    Family(r"gemini-[3-9]", {"thinking_level": "low"}, None, 32_768),  # "minimal" is refused by Pro and by 3.8 Flash
-)
-"""Looked up by the start of the model's id, first match wins; an unknown model is asked with nothing special."""
-
-_OUTPUT_TOKENS = 8192
-"""Room for some 150 boxes, or for an answer behind its thoughts; also what the oldest models allow at most."""
+_AGAIN_SHOWN_S = 0.5  # shorter waits are over before anyone has read of them
 
 
 def open_backend(model: str, settings: Settings, api_key: str) -> Gemini:
@@ -72,8 +49,7 @@ def open_backend(model: str, settings: Settings, api_key: str) -> Gemini:
     base_url = settings.gemini_base_url
     if base_url is not None and not re.match(r"https?://[^/]", base_url):
         raise ConfigError("GOOGLE_GEMINI_BASE_URL should begin with https://, or be left unset for Google's own.")
-    if not re.fullmatch(r"((models|tunedModels)/)?[\w-][\w.-]{0,200}", model, flags=re.ASCII):
-        raise ConfigError("A Gemini model's name has letters, digits, dots and dashes, like gemini-2.5-flash.")
+    _check_name(model)
     key = clean_key(api_key)
     if not key:  # an empty one must never reach google-genai, which would quietly take the server's own
         raise ConfigError("Gemini needs an API key, and none was given. Get one in Google AI Studio.")
@@ -81,19 +57,31 @@ def open_backend(model: str, settings: Settings, api_key: str) -> Gemini:
 
 
 class Gemini:
-    """One model behind one key; safe to call from several threads."""
+    """One model behind one key; safe to call from several threads.
+
+    beside: another model behind the same key, whose connection and uploads this one shares.
+    """
 
     def __init__(
-        self, model: str, api_key: str, base_url: str | None = None, *, deadline_s: float = 60.0, backoff_s: float = 1.0
+        self,
+        model: str,
+        api_key: str,
+        base_url: str | None = None,
+        *,
+        deadline_s: float = 60.0,
+        backoff_s: float = 1.0,
+        beside: Gemini | None = None,
     ) -> None:
         host = urlsplit(base_url).hostname if base_url else None
         self._model = model
-        self._family = next(
-            (each for each in FAMILIES if re.match(each.ids, model.removeprefix("models/"))), Family("")
-        )
         self._api_key = api_key
+        self._base_url = base_url
         self._capabilities = replace(SPECS["gemini"].capabilities, sends_to=host or "Google")
-        self._connection = Connection(api_key, base_url, deadline_s=deadline_s, backoff_s=backoff_s)
+        if beside is None:
+            self.connection = Connection(api_key, base_url, deadline_s=deadline_s, backoff_s=backoff_s)
+            self.uploads = Uploads(self.connection, deadline_s)
+        else:
+            self.connection, self.uploads = beside.connection.share(), beside.uploads
 
     @property
     def model(self) -> str:
@@ -103,83 +91,143 @@ class Gemini:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    def with_model(self, model: str) -> Gemini:
+        """Another model behind the same key, over the same connection and with the same uploads."""
+        _check_name(model)
+        return Gemini(model, self._api_key, self._base_url, beside=self)
+
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         """Answer `request`; a block and an empty answer are Results, a refusal by the service raises GroundingError."""
-        if len(request.images) != 1:
-            raise RequestError("Gemini is asked about one picture at a time here.")
-        prompt = codec.prompt(request)
-        data, mime_type = images.encode(request.images[0])
-        parts: list[types.PartUnion] = [
-            types.Part.from_bytes(data=data, mime_type=mime_type),
-            types.Part.from_text(text=prompt),
-        ]
-        config = self._config(request)
-        started = time.monotonic()
-        body = self._connection.ask(self._model, parts, config, stop)
-        seconds = time.monotonic() - started
+        started, tries, asked = time.monotonic(), Tries(), plan(self._model, request)
+        contents = self._contents(asked, request.options.reuse, stop, tries)
+        with self._forgetting(contents):
+            body = self.connection.ask(self._model, contents, _config(asked), stop, tries)
+        return self._read(body, request, asked, started, tries)
+
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        """As `predict`, but as the answer grows: boxes once their entry is whole, words as they come."""
+        started, tries, asked = time.monotonic(), Tries(), plan(self._model, request)
+        contents = self._contents(asked, request.options.reuse, stop, tries)
+        growth, watch = Growth(), Watch(request, self._origin(asked))
+        pieces = self.connection.stream(self._model, contents, _config(asked), stop, tries)
+        with self._forgetting(contents), contextlib.closing(pieces):
+            for piece in pieces:
+                if isinstance(piece, Again):
+                    growth = Growth()
+                    watch.again()
+                    if piece.wait_s >= _AGAIN_SHOWN_S:
+                        yield Result(Outcome.FAILED, piece.why, done=False, wait_s=piece.wait_s)
+                elif growth.add(piece):
+                    growth.text = redact(growth.text, self._api_key)
+                    if (shown := watch.look(growth)) is not None:
+                        yield shown
+                    if watch.stopped:
+                        break
+        body = redact(growth.body, self._api_key)
+        yield self._read(body, request, asked, started, tries, stopped=watch.stopped)
+
+    def count_tokens(self, request: Request, stop: threading.Event | None = None) -> int:
+        """The request's tokens as the service counts them; what the call would upload is uploaded for it."""
+        asked = plan(self._model, request)
+        contents = self._contents(asked, request.options.reuse, stop, Tries())
+        if system := asked.config.get("system_instruction"):  # the service counts no system instruction for a key
+            contents.insert(0, types.Content(role="user", parts=[types.Part.from_text(text=system)]))
+
+        async def once(client: Any) -> int:
+            return (await client.models.count_tokens(model=self._model, contents=contents)).total_tokens or 0
+
+        return self.connection.call(once, self._model, stop)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _contents(
+        self, asked: Plan, reuse: bool, stop: threading.Event | None, tries: Tries
+    ) -> list[types.ContentUnion]:
+        """The plan's turns; media as bytes, or as files where they are too large together or will be used again."""
+        parts: dict[str, types.Part] = {}
+        inline: dict[str, tuple[Picture | Document, bytes, str]] = {}
+        for media in asked.media:
+            if stored := self.uploads.get(media.content_id):
+                parts[media.content_id] = types.Part.from_uri(file_uri=stored.uri, mime_type=stored.mime_type)
+            elif media.content_id not in inline:
+                inline[media.content_id] = (media, *_encoded(media))
+        room = INLINE_BYTES - sum(len(text.encode("utf-8", "replace")) for text in asked.texts)
+        room -= sum(len(data) for _, data, _ in inline.values())
+        for content_id, (media, data, mime_type) in sorted(inline.items(), key=lambda each: -len(each[1][1])):
+            if reuse or room < 0:
+                title = picture_name(media, len(parts) + 1)
+                stored = self.uploads.put(content_id, data, mime_type, title, stop, tries)
+                parts[content_id] = types.Part.from_uri(file_uri=stored.uri, mime_type=stored.mime_type)
+                room += len(data)
+            else:
+                parts[content_id] = types.Part.from_bytes(data=data, mime_type=mime_type)
+        contents: list[types.ContentUnion] = []
+        for turn in asked.turns:
+            said = [
+                types.Part.from_text(text=part.text)
+                if part.media is None
+                else _seen(parts, part.media, part.resolution)
+                for part in turn.parts
+            ]
+            contents.append(types.Content(role=turn.role, parts=said))
+        return contents
+
+    @contextlib.contextmanager
+    def _forgetting(self, contents: list[types.ContentUnion]) -> Iterator[None]:
+        """Uploads are made anew next time where a request with some was refused: Google may have deleted them."""
         try:
-            reply = read(body, max_output_tokens=config.max_output_tokens or _OUTPUT_TOKENS)
+            yield
+        except ConfigError:
+            if any(part.file_data for each in contents if isinstance(each, types.Content) for part in each.parts or ()):
+                self.uploads.forget()
+            raise
+
+    def _read(
+        self, body: str, request: Request, asked: Plan, started: float, tries: Tries, *, stopped: str = ""
+    ) -> Result:
+        try:
+            reply = read(body, max_output_tokens=asked.limit)
         except ServiceError as error:
             status = error.body["error"].get("code")
             code = status if isinstance(status, int) else 500
             raise explain(code, error.body, {}, model=self._model, api_key=self._api_key) from None
-        return _result(reply, request.task, seconds, self._origin(prompt, config))
-
-    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
-        yield self.predict(request, stop)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _config(self, request: Request) -> types.GenerateContentConfig:
-        locating = request.task in _LOCATING
-        options, family = request.options, self._family
-        default_tokens = family.mask_tokens if request.task is Task.SEGMENT else _OUTPUT_TOKENS
-        default_temperature = family.temperature if locating else None
-        return types.GenerateContentConfig(
-            should_return_http_response=True,  # the reply as it was sent: see gemini_outcomes
-            temperature=default_temperature if options.temperature is None else options.temperature,
-            max_output_tokens=options.max_output_tokens or default_tokens,
-            thinking_config=types.ThinkingConfig(**family.thinking) if locating and family.thinking else None,
-            safety_settings=[
-                types.SafetySetting(category=types.HarmCategory(CATEGORIES[harm]), threshold=THRESHOLDS[level])
-                for harm, level in request.safety.items()
-                if level is not Level.DEFAULT
-            ]
-            or None,
+        today = datetime.now(UTC).date()
+        usage = Usage(
+            time.monotonic() - started,
+            reply.prompt_tokens,
+            reply.image_tokens,
+            reply.thought_tokens,
+            reply.answer_tokens,
+            requests=tries.count,
         )
+        usage = replace(usage, cost_usd=spent(self._model, usage, today))
+        result = finished(reply, request, usage, self._origin(asked), limit=asked.limit, stopped=stopped)
+        soon = retirement(self._model, today)
+        said = (*asked.notes, *((Note(NoteKind.MODEL, soon),) if soon else ()))
+        return replace(result, notes=(*result.notes, *said))
 
-    def _origin(self, prompt: str, config: types.GenerateContentConfig) -> Origin:
-        sent = config.model_dump(mode="json", exclude_none=True, exclude={"should_return_http_response"})
-        return Origin("gemini", self._model, prompt, sent)
-
-
-def _result(reply: Reply, task: Task, seconds: float, origin: Origin) -> Result:
-    usage = Usage(seconds, reply.prompt_tokens, reply.image_tokens, reply.thought_tokens, reply.answer_tokens)
-    result = Result(Outcome.FAILED, notes=reply.notes, safety=reply.safety, usage=usage, raw=reply.text, origin=origin)
-    if reply.ending is Ending.BLOCKED:
-        return replace(result, outcome=Outcome.BLOCKED, text=reply.sentence)
-    if not reply.text.strip():
-        return _empty(result, reply, task)
-    stopped = () if reply.ending is Ending.WHOLE else (Note(NoteKind.CUT, reply.sentence),)
-    decoded = codec.decode(reply.text) if task in _LOCATING else Decoded(Outcome.FOUND)
-    unread = decoded.outcome is Outcome.UNRECOGNISED or task not in _LOCATING
-    return replace(
-        result,
-        outcome=Outcome.TRUNCATED if stopped else decoded.outcome,
-        text=reply.text.strip() if unread else "",
-        detections=tuple(replace(each, id=i, origin=origin) for i, each in enumerate(decoded.detections)),
-        notes=(*stopped, *reply.notes, *decoded.notes),
-    )
+    def _origin(self, asked: Plan) -> Origin:
+        return Origin("gemini", self._model, asked.prompt, dict(asked.config))
 
 
-def _empty(result: Result, reply: Reply, task: Task) -> Result:
-    if reply.ending is Ending.CUT:
-        return replace(result, outcome=Outcome.TRUNCATED, text=reply.sentence)
-    if reply.ending is Ending.BROKEN:
-        return replace(result, text=reply.sentence)
-    said = Note(
-        NoteKind.MODEL, reply.sentence
-    )  # finished, but empty: for boxes that is not the same as "there are none"
-    outcome = Outcome.UNRECOGNISED if task in _LOCATING else Outcome.NONE
-    return replace(result, outcome=outcome, notes=(said, *reply.notes))
+def _check_name(model: str) -> None:
+    if not re.fullmatch(r"((models|tunedModels)/)?[\w-][\w.-]{0,200}", model, flags=re.ASCII):
+        raise ConfigError("A Gemini model's name has letters, digits, dots and dashes, like gemini-3.6-flash.")
+
+
+def _config(asked: Plan) -> types.GenerateContentConfig:
+    return types.GenerateContentConfig(**asked.config)
+
+
+def _encoded(media: Picture | Document) -> tuple[bytes, str]:
+    if isinstance(media, Document):
+        return media.data, documents.MIME_TYPE
+    return images.encode(media, max_bytes=FILE_BYTES)
+
+
+def _seen(parts: dict[str, types.Part], media: Picture | Document, resolution: str) -> types.Part:
+    part = parts[media.content_id]
+    if not resolution:
+        return part
+    return part.model_copy(update={"media_resolution": types.PartMediaResolution(level=resolution)})  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ import queue
 import random
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -121,7 +121,7 @@ class Connection:
         config: types.GenerateContentConfig,
         stop: threading.Event | None = None,
         tries: Tries | None = None,
-    ) -> Iterator[str | Again]:
+    ) -> Generator[str | Again, None, None]:
         """The reply's body as it comes, in pieces, the key not taken out; closing the iterator ends the request.
 
         Raises as `ask` does, also after some pieces; an Again says that the pieces so far are void.

@@ -116,10 +116,10 @@ def test_scores_are_known_only_where_it_says_so(opened: Opened) -> None:
     assert opened.backend.capabilities.scores or {each.score for each in result.detections} <= {None}
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_it_refuses_any_other_number_of_pictures(opened: Opened, count: int) -> None:
+@pytest.mark.parametrize("none", [True, False], ids=["none", "one too many"])
+def test_it_refuses_more_pictures_than_it_says_and_none(opened: Opened, none: bool) -> None:
     with pytest.raises(RequestError):
-        opened.backend.predict(request(Task.CAPTION, count))
+        opened.backend.predict(request(Task.CAPTION, 0 if none else opened.backend.capabilities.max_images + 1))
 
 
 def test_it_gives_up_once_stop_is_set(opened: Opened) -> None:

@@ -14,12 +14,15 @@ import pytest
 from google.genai import types
 from PIL import Image
 
-from backends.gemini import FAMILIES, THRESHOLDS, Gemini, open_backend
+from backends.gemini import Gemini, open_backend
+from backends.gemini_models import MODELS as TABLE
+from backends.gemini_models import thinking_config
+from backends.gemini_request import THRESHOLDS
 from grounding import images
 from grounding.errors import BackendError, ConfigError, GroundingError, RequestError
 from grounding.images import Picture
 from grounding.settings import Settings
-from grounding.types import Harm, Level, NoteKind, Options, Outcome, Request, Result, Stage, Task
+from grounding.types import Harm, Level, NoteKind, Options, Outcome, Request, Result, Stage, Task, Thinking
 from tests.recorded import Case, params
 from tests.stand_in import Answer, StandIn, reply
 
@@ -109,7 +112,7 @@ MODELS = [
     pytest.param("gemini-2.5-flash-lite", {"thinking_budget": 0}, 0.5, id="2.5 flash-lite: off"),
     pytest.param("models/gemini-2.5-flash-preview-05-20", {"thinking_budget": 0}, 0.5, id="with prefix and date"),
     pytest.param("gemini-2.5-flash-image", None, None, id="makes pictures: left alone"),
-    pytest.param("gemini-2.5-pro", None, 0.5, id="2.5 pro: cannot"),
+    pytest.param("gemini-2.5-pro", {"thinking_budget": 128}, 0.5, id="2.5 pro: the least it takes"),
     pytest.param("gemini-3-flash-preview", {"thinking_level": "MINIMAL"}, None, id="3 flash"),
     pytest.param("gemini-3.6-flash", {"thinking_level": "MINIMAL"}, None, id="3.6 flash"),
     pytest.param("gemini-3.8-flash", {"thinking_level": "LOW"}, None, id="3.8 flash"),
@@ -146,7 +149,9 @@ def test_options_beat_the_familys_defaults(service: StandIn, backend: Gemini, pi
 
 
 def test_every_thinking_setting_is_one_the_library_takes() -> None:
-    assert all(types.ThinkingConfig(**family.thinking) is not None for family in FAMILIES)
+    wanted = [thinking_config(model, wish) for model in TABLE for wish in Thinking]
+    assert any(wanted)
+    assert all(types.ThinkingConfig(**each) is not None for each in wanted)
 
 
 def test_boxes_come_back_numbered_and_say_where_they_are_from(
@@ -323,8 +328,8 @@ def test_what_is_no_web_address_is_refused(url: str) -> None:
         open_backend("gemini-2.5-flash", Settings(gemini_base_url=url), KEY)
 
 
-@pytest.mark.parametrize("count", [0, 2])
-def test_one_picture_at_a_time(backend: Gemini, picture: Picture, count: int) -> None:
+@pytest.mark.parametrize("count", [0, 17])
+def test_no_picture_and_too_many_are_refused(backend: Gemini, picture: Picture, count: int) -> None:
     with pytest.raises(RequestError):
         backend.predict(Request(Task.CAPTION, (picture,) * count))
 
