@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import cast
 
-from grounding.backend import Backend, Batching, Capabilities, Tools
+from grounding.backend import Backend, Batching, Capabilities, ManyModels, Tools
 from grounding.errors import ConfigError, GroundingError, Stopped
 from grounding.settings import Settings
 from grounding.types import Harm, Options, Outcome, Request, Result
@@ -55,12 +55,13 @@ SPECS: dict[str, Spec] = {
             scores=True,
             streams=True,
             at_once=8,
+            options=frozenset({"temperature", "max_output_tokens", "language", "tiles"}),
         ),
     ),
     "gemini": Spec(
         "Gemini (Google's API)",
         "backends.gemini:open_backend",
-        ("gemini-3.6-flash", "gemini-3.5-flash", "gemini-2.5-flash", "gemini-2.5-pro"),
+        ("gemini-3.6-flash", "gemini-3.8-flash", "gemini-3.5-flash-lite", "gemini-2.5-flash", "gemini-2.5-pro"),
         needs_key=True,
         capabilities=Capabilities(
             harms=frozenset(Harm),
@@ -68,7 +69,7 @@ SPECS: dict[str, Spec] = {
             max_images=16,
             streams=True,
             documents=True,
-            options=frozenset(each.name for each in fields(Options)),
+            options=frozenset(each.name for each in fields(Options)) - {"tiles"},
         ),
         tools="backends.gemini_tools",
     ),
@@ -178,10 +179,18 @@ class Pool:
             self._tidy(spec.needs_key, spare=1)  # before, not after: there may be memory for one only
             module, function = spec.opener.split(":")
             opener: Callable[[str, Settings, str], Backend] = getattr(importlib.import_module(module), function)
-            lent = _Lent(opener(model, self._settings, api_key), users=1)
+            beside = self._beside(key) if spec.needs_key else None
+            opened = opener(model, self._settings, api_key) if beside is None else beside.with_model(model)
+            lent = _Lent(opened, users=1)
             with self._table:
                 self._open[key] = lent
             return lent
+
+    def _beside(self, key: _Key) -> ManyModels | None:
+        """A backend of the same name and key, where it can share its connection with another model."""
+        with self._table:
+            same = [each.backend for (name, _, api_key), each in self._open.items() if (name, api_key) == key[::2]]
+        return next((each for each in same if isinstance(each, ManyModels)), None)
 
     def _tidy(self, needs_key: bool, *, spare: int) -> None:
         """Close idle backends of the kind, oldest first, until there is room for `spare` more."""

@@ -116,7 +116,8 @@ class Gemini:
                     growth = Growth()
                     watch.again()
                     if piece.wait_s >= _AGAIN_SHOWN_S:
-                        yield Result(Outcome.FAILED, piece.why, done=False, wait_s=piece.wait_s)
+                        told = f"{piece.why.split('. ')[0]}. Asking again in {max(1, round(piece.wait_s))} s."
+                        yield Result(Outcome.FAILED, told, done=False, wait_s=piece.wait_s)
                 elif growth.add(piece):
                     growth.text = redact(growth.text, self._api_key)
                     if (shown := watch.look(growth)) is not None:

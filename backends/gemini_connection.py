@@ -40,6 +40,7 @@ _MAX_ANSWER_BYTES = 32_000_000
 """Far above the largest answer (65,536 tokens); what is more is no answer."""
 
 _UNREACHABLE = "Gemini cannot be reached. Check the internet connection{address}, then try again."
+_CLOSED = "This connection to Gemini was closed meanwhile. Try again."
 _T = TypeVar("_T")
 
 # It warns of keys in the environment even when it is given one, which reads as if it would use those.
@@ -158,6 +159,8 @@ class Connection:
     def share(self) -> Connection:
         """The same connection for one more user."""
         with self._lock:
+            if self._users <= 0:
+                raise BackendError(_CLOSED)
             self._users += 1
         return self
 
@@ -187,7 +190,7 @@ class Connection:
         with self._lock:
             if self._users <= 0:
                 coroutine.close()
-                raise BackendError("This connection to Gemini was closed meanwhile. Try again.")
+                raise BackendError(_CLOSED)
             self._running += 1
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         future.add_done_callback(self._ran)

@@ -70,6 +70,15 @@ class Batching(Protocol):
         ...
 
 
+@runtime_checkable
+class ManyModels(Protocol):
+    """A backend that can open others of its kind over the same connection, so that a key has one."""
+
+    def with_model(self, model: str) -> Backend:
+        """Another model; raises ConfigError as opening it would. Each is closed by itself."""
+        ...
+
+
 class Tools(Protocol):
     """What else a hosted backend offers; a module has these functions. Backends that run here have none.
 
@@ -90,6 +99,10 @@ class Tools(Protocol):
 
     def describe(self, model: str) -> tuple[tuple[str, str], ...]:
         """What is known of the model, as (name, value) for people."""
+        ...
+
+    def replay(self, saved: bytes | str, request: Request) -> Result:
+        """A saved reply, the service's own or only the model's words, read again as the answer to `request`."""
         ...
 
     def count(self, backend: Backend, request: Request, stop: threading.Event | None = None) -> int:
