@@ -9,31 +9,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePath
 from typing import TypeVar
 
 from backends import SPECS, paligemma_load
 from backends.paligemma_batching import ROWS, Batcher, Job, Trouble, free_memory
+from backends.paligemma_family import classes_per_call
 from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_masks import MaskDecoder
+from backends.paligemma_planner import prefixes
 from backends.paligemma_reading import Said, read
 from backends.paligemma_voice import Row
 from grounding.backend import Backend, Capabilities
 from grounding.codecs.mask_tokens import with_masks
-from grounding.codecs.paligemma import encode_prefix
 from grounding.errors import BackendError, GroundingError, ModelLoad, RequestError, Stopped
 from grounding.settings import Settings
+from grounding.tiling import answer_in_parts
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Request, Result, Task
-
-CLASSES_PER_CALL = (("mix", 8),)
-"""How many things to ask a checkpoint for in one detect prompt, by a word in its name; 1 for all others.
-
-Measured by segis95/paligemma2-detection on COCO: 3b-mix-448 reaches mAP .10 with 1, .21 with 8, .13 with 80; the pt
-checkpoints are best with 1. To segment, one at a time: asked for several, mix checkpoints answer one, unnamed.
-"""
 
 MAX_TOKENS = {Task.CAPTION: 192, Task.ASK: 96, Task.DETECT: 384, Task.SEGMENT: 640}
 """Token budgets: a box with a label takes about 8 tokens, with a mask 24."""
@@ -53,24 +47,6 @@ def open_backend(model: str, settings: Settings, api_key: str) -> Backend:
             return paligemma_load.load(model, settings.hf_token)
 
     return PaliGemma(load(), settings.hf_token, reload=load)
-
-
-def classes_per_call(model: str) -> int:
-    name = PurePath(model).name.lower()
-    return next((count for word, count in CLASSES_PER_CALL if word in name), 1)
-
-
-def prefixes(request: Request, per_call: int) -> list[str]:
-    """The prompts that together ask `request`, each for at most `per_call` things."""
-    if request.task not in (Task.DETECT, Task.SEGMENT) or not request.labels:
-        return [encode_prefix(request)]
-    once: dict[str, str] = {}
-    for label in filter(str.strip, request.labels):
-        once.setdefault(label.strip().casefold(), label)
-    labels = list(once.values())
-    size = per_call if request.task is Task.DETECT else 1
-    chunks = [tuple(labels[i : i + size]) for i in range(0, len(labels), size)]
-    return [encode_prefix(replace(request, labels=chunk)) for chunk in chunks or [()]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +90,8 @@ class PaliGemma:
         return SPECS["paligemma"].capabilities
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        if request.options.tiles:
+            return answer_in_parts(request, partial(self.predict_many, stop=stop))
         return self._whole(self._ask(request, stop))
 
     def predict_many(self, requests: Sequence[Request], stop: threading.Event | None = None) -> list[Result]:
@@ -131,6 +109,9 @@ class PaliGemma:
 
     def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
         """A word or a token at a time where words are asked for, a box or a mask at a time where places are."""
+        if request.options.tiles:
+            yield self.predict(request, stop)
+            return
         asked = self._ask(request, stop)
         shown: tuple[str, int] | None = None
         for _ in asked.job.follow():

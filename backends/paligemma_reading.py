@@ -6,14 +6,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from backends.paligemma_family import advice
+from backends.paligemma_planner import merged
 from backends.paligemma_scores import Calibration, score_of
 from backends.paligemma_voice import Answer
 from grounding.codecs.paligemma import answer_text, decode, outcome_of
-from grounding.geometry import nms
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Request, Result, Task, Usage
-
-REPEAT_IOU = 0.7
-"""Boxes of one label that overlap more than this are one thing said twice. Things that stand close overlap less."""
 
 Masks = Callable[[list[Detection]], tuple[list[Detection], list[Note]]]
 """The detections with their masks, and why there are none where there should be."""
@@ -36,7 +34,9 @@ def read(
     """All that was said, in words or in places; of an answer that is still growing only what can change no more."""
     result = _in_words(said[0]) if _is_words(request, said) else _in_places(said, masks, calibration)
     done = all(one.done for one in said)
-    return replace(result, usage=_usage(said, seconds), raw=_raw(said), done=done)
+    first = said[0].origin
+    notes = (*advice(first.model, first.prompt), *result.notes)
+    return replace(result, notes=notes, usage=_usage(said, seconds), raw=_raw(said), done=done)
 
 
 def settled(text: str) -> str:
@@ -70,10 +70,8 @@ def _in_places(said: Sequence[Said], masks: Masks, calibration: Calibration | No
         notes += [_told(note, one, several=len(said) > 1) for note in more]
     outcome = outcome_of(found, notes, empty=not any(one.answer.text.strip() for one in said))
 
-    kept = nms(found, REPEAT_IOU)
-    if len(kept) < len(found):
-        merged = len(found) - len(kept)
-        notes.append(Note(NoteKind.MODEL, f"{merged} said again in nearly the same place, shown once."))
+    kept, repeats = merged(found)
+    notes += repeats
     numbered = [replace(detection, id=place) for place, detection in enumerate(kept)]
     masked, why_not = masks(numbered)
     origin = replace(said[0].origin, prompt="\n".join(one.origin.prompt for one in said))

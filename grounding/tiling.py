@@ -57,18 +57,19 @@ def parts(each_side: int) -> tuple[Box, ...]:
     return (FULL_FRAME, *(Box(x, y, min(1.0, x + side), min(1.0, y + side)) for y in starts for x in starts))
 
 
-def answer_in_parts(request: Request, answer: Callable[[Request], Result]) -> Result:
+def answer_in_parts(request: Request, answer: Callable[[Sequence[Request]], Sequence[Result]]) -> Result:
     """What `answer` says of the picture and of each of its `options.tiles` x `options.tiles` parts, put together.
 
-    Only detect and segment on one picture are looked at in parts; anything else is answered as it is.
+    answer: answers several requests, each alone; a failure of one is a Result too. Only detect and segment on one
+    picture are looked at in parts; anything else is answered as it is.
     """
     each_side = request.options.tiles or 1
     plain = replace(request, options=replace(request.options, tiles=None))
     if each_side == 1 or request.task not in (Task.DETECT, Task.SEGMENT) or len(request.images) != 1:
-        return answer(plain)
+        return answer([plain])[0]
     frames = parts(each_side)
     picture = request.images[0]
-    results = [answer(replace(plain, images=(_cut_out(picture, frame),))) for frame in frames]
+    results = answer([replace(plain, images=(_cut_out(picture, frame),)) for frame in frames])
     return together(results, [_whole_pixels(frame, picture) for frame in frames])
 
 
@@ -101,6 +102,7 @@ def together(results: Sequence[Result], frames: Sequence[Box]) -> Result:
     return replace(
         results[0],
         outcome=_outcome([result.outcome for result in results], bool(detections)),
+        text=next((result.text for result in results if result.outcome is Outcome.FAILED), results[0].text),
         detections=detections,
         notes=tuple(notes),
         usage=_usage([result.usage for result in results]),

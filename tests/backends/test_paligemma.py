@@ -21,7 +21,7 @@ from werkzeug import Request as HttpRequest
 from werkzeug import Response
 
 from backends import SPECS, Pool, paligemma_load
-from backends.paligemma import PaliGemma, classes_per_call, open_backend, prefixes
+from backends.paligemma import PaliGemma, open_backend
 from backends.paligemma_generate import Engine, generate
 from backends.paligemma_voice import Answer, Row
 from grounding.codecs.mask_tokens import MaskCodec
@@ -312,34 +312,6 @@ def test_a_score_is_the_geometric_mean_over_the_tokens_of_the_words(
 ) -> None:
     answer = Answer("<loc>red car", (5, 8, 12), tuple(math.log(p) for p in (0.5, 0.25, 1.0)), False, 0, 0, 3)
     assert answer.probability(*span) == (None if expected is None else pytest.approx(expected))
-
-
-@pytest.mark.parametrize(
-    ("model", "count"),
-    [
-        pytest.param("pinpoint-nano", 1, id="bundled"),
-        pytest.param("google/paligemma2-3b-pt-448", 1, id="pt"),
-        pytest.param("google/paligemma2-3b-mix-448", 8, id="mix"),
-        pytest.param("/models/mix/my-own", 1, id="a folder called mix above it"),
-    ],
-)
-def test_how_many_things_go_into_one_prompt_is_a_fact_of_the_checkpoint(model: str, count: int) -> None:
-    assert classes_per_call(model) == count
-
-
-@pytest.mark.parametrize(
-    ("request_", "per_call", "expected"),
-    [
-        pytest.param(ask(Task.DETECT, "", "a", "b", "c"), 2, ["detect a ; b", "detect c"], id="in twos"),
-        pytest.param(ask(Task.DETECT, "", "a", "A ", "b"), 1, ["detect a", "detect b"], id="no label twice"),
-        pytest.param(ask(Task.SEGMENT, "", "a", "b"), 8, ["segment a", "segment b"], id="masks one at a time"),
-        pytest.param(ask(Task.DETECT, "a ; b"), 1, ["detect a ; b"], id="a text is one prompt"),
-        pytest.param(ask(Task.ASK, "why?", "a", "b"), 1, ["answer en why?"], id="labels of another task"),
-    ],
-)
-def test_prompts_are_planned(request_: Request, per_call: int, expected: list[str]) -> None:
-    planned = prefixes(request_, per_call)
-    assert [" ".join(prompt.split()).casefold() for prompt in planned] == expected
 
 
 # Loading

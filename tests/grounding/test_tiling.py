@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -43,6 +44,10 @@ def sees(request: Request, smallest: float = 0.0) -> Result:
     return Result(Outcome.FOUND if found else Outcome.NONE, detections=tuple(found), usage=Usage(1.0, answer_tokens=5))
 
 
+def each(answer: Callable[[Request], Result]) -> Callable[[Sequence[Request]], list[Result]]:
+    return lambda requests: [answer(one) for one in requests]
+
+
 def ask(picture: Picture, tiles: int | None, task: Task = Task.DETECT) -> Request:
     return Request(task, (picture,), labels=("thing",), options=Options(tiles=tiles))
 
@@ -77,7 +82,7 @@ def test_small_things_that_are_missed_in_the_whole_are_found_in_its_parts() -> N
         return sees(one, smallest=0.06)
 
     assert boxes(shortsighted(request)) == [large]
-    result = answer_in_parts(request, shortsighted)
+    result = answer_in_parts(request, each(shortsighted))
     found = boxes(result)
     assert len(found) == 2
     assert iou(found[0], small) > 0.8
@@ -96,7 +101,7 @@ def test_small_things_that_are_missed_in_the_whole_are_found_in_its_parts() -> N
     ],
 )
 def test_a_thing_in_several_parts_comes_out_once_and_whole(thing: Box) -> None:
-    result = answer_in_parts(ask(scene(thing), 2), sees)
+    result = answer_in_parts(ask(scene(thing), 2), each(sees))
     (found,) = boxes(result)
     assert iou(found, thing) > 0.98
 
@@ -111,7 +116,7 @@ def test_halves_are_joined_though_the_whole_look_missed_the_thing(thing: Box) ->
     def blind_to_the_whole(one: Request) -> Result:
         return Result(Outcome.NONE) if one.images[0] is picture else sees(one)
 
-    (found,) = answer_in_parts(ask(picture, 2), blind_to_the_whole).detections
+    (found,) = answer_in_parts(ask(picture, 2), each(blind_to_the_whole)).detections
     assert found.box
     assert iou(found.box, thing) > 0.95
     assert found.mask
@@ -122,7 +127,7 @@ def test_halves_are_joined_though_the_whole_look_missed_the_thing(thing: Box) ->
 
 def test_neighbours_of_one_label_are_not_joined() -> None:
     pair = Box(0.1, 0.1, 0.3, 0.3), Box(0.32, 0.1, 0.5, 0.3)
-    assert len(answer_in_parts(ask(scene(*pair), 2), sees).detections) == 2
+    assert len(answer_in_parts(ask(scene(*pair), 2), each(sees)).detections) == 2
 
 
 def test_masks_and_points_move_with_their_part() -> None:
@@ -141,6 +146,17 @@ def test_different_labels_never_merge() -> None:
     box = Box(0.1, 0.1, 0.3, 0.3)
     both = Result(Outcome.FOUND, detections=(Detection("cat", box), Detection("dog", box)))
     assert len(together([both], [FULL_FRAME]).detections) == 2
+
+
+def test_a_part_that_failed_is_said_and_what_the_others_found_is_kept() -> None:
+    thing = Box(0.1, 0.1, 0.2, 0.2)
+    picture = scene(thing)
+
+    def fails_in_parts(one: Request) -> Result:
+        return sees(one) if one.images[0] is picture else Result(Outcome.FAILED, "Memory ran out.")
+
+    result = answer_in_parts(ask(picture, 2), each(fails_in_parts))
+    assert (result.outcome, result.text, boxes(result)) == (Outcome.FAILED, "Memory ran out.", [thing])
 
 
 def test_usage_and_outcomes_add_up() -> None:
@@ -163,7 +179,7 @@ def test_without_parts_the_request_is_asked_once_as_it_is(tiles: int | None, tas
         return sees(one)
 
     picture = scene(FULL_FRAME)
-    answer_in_parts(ask(picture, tiles, task), note)
+    answer_in_parts(ask(picture, tiles, task), each(note))
     (one,) = asked
     assert one.images[0] is picture
     assert one.options == replace(one.options, tiles=None)
@@ -182,6 +198,6 @@ def test_every_thing_seen_in_the_whole_is_still_there(rects: list[tuple[int, int
     things = [Box(x / SIDE, y / SIDE, min(1, (x + w) / SIDE), min(1, (y + h) / SIDE)) for x, y, w, h in rects]
     picture = scene(*things)
     whole = sees(ask(picture, None))
-    found = boxes(answer_in_parts(ask(picture, tiles), sees))
+    found = boxes(answer_in_parts(ask(picture, tiles), each(sees)))
     for box in boxes(whole):
         assert max(iou(box, one) for one in found) > 0.5
