@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
-from ui import actions, api, examples, markup, picture_panel, result_view, sidebar, truth_panel
+from ui import actions, api, editor, examples, markup, picture_panel, result_view, sidebar, truth_panel
 from ui.desk import Desk
 from ui.guard import Guard
 from ui.messages import Problem, attempt
@@ -89,7 +89,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css_paths=[ASSETS / "css" / "pinpoint.css"],
+        css_paths=[ASSETS / "css" / "pinpoint.css", ASSETS / "css" / "editor.css"],
         js=(ASSETS / "js" / "page.js").read_text(),
         favicon_path=ASSETS / "favicon.svg",
         app_kwargs={
@@ -97,6 +97,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
             "redoc_url": None,
             "openapi_url": None,
             "middleware": [Middleware(Guard, local=local)],
+            "routes": editor.routes(),
         },
     )[1]
     return address

@@ -22,6 +22,7 @@ MAX_UPLOAD_BYTES = 21_000_000
 
 _OPEN = re.compile(
     r"/|/config/?|/theme\.css|/robots\.txt|/favicon\.ico|/manifest\.json|/pwa_icon(/\d+)?|/(static|assets|svelte)/.+"
+    r"|/pinpoint/\w+/\w+\.js"
     r"|/gradio_api/("
     r"info/?|app_id/?|startup-events|theme\.css|upload_progress|upload|queue/(join|data)|cancel|reset/?"
     r"|heartbeat/\w+|run/predict/?|call/(v2/)?\w+(/\w+)?|file=/.+"

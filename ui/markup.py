@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from io import BytesIO
 
 from PIL import Image
 
 from grounding.backend import Capabilities
 from grounding.types import Note, NoteKind, Outcome, SafetyRating, SafetyReport, Task, Usage
-from ui.actions import Row
 from ui.messages import Problem, explanation, headline
 from ui.state import Answer, Kept
 from ui.truth import Held
@@ -150,32 +149,6 @@ def _tokens(usage: Usage) -> str:
         f"{usage.answer_tokens} out{thought}" if usage.answer_tokens is not None else "",
     ]
     return ", ".join(piece for piece in pieces if piece)
-
-
-def table(rows: Sequence[Row], hidden: int) -> str:
-    """What was found, one line each; sizes in pixels of the full picture."""
-    if not rows and not hidden:
-        return ""
-    body = "".join(_line(row) for row in rows)
-    below = f'<p class="pp-hint">{hidden} more below the score floor.</p>' if hidden else ""
-    if not rows:
-        return below
-    return (
-        '<div class="pp-table"><table><caption>What was found</caption><thead><tr><th scope="col">Label</th>'
-        '<th scope="col">Score</th><th scope="col">Box <small>x1, y1 – x2, y2 px</small></th>'
-        f'<th scope="col">Mask <small>px</small></th></tr></thead><tbody>{body}</tbody></table></div>{below}'
-    )
-
-
-def _line(row: Row) -> str:
-    score = '<span class="pp-unknown">unknown</span>' if row.score is None else f"{row.score:.2f}"
-    box = "–" if row.box_px is None else "{}, {} – {}, {}".format(*row.box_px)
-    mask = "none" if row.mask_px is None else f"{row.mask_px:,}".replace(",", " ")
-    if row.mask_px == 0:
-        mask += " <small>(empty at this threshold)</small>"
-    swatch = f'<i style="background:{safe(row.colour)}"></i>'
-    label = f"<bdi>{safe(row.label)}</bdi>" if row.label else '<span class="pp-unknown">no label</span>'
-    return f'<tr><th scope="row">{swatch}{label}</th><td>{score}</td><td>{box}</td><td>{mask}</td></tr>'
 
 
 def held(held: Held) -> str:

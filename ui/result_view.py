@@ -1,6 +1,6 @@
-"""The result: the picture with what was found, the view's controls, table, notes, safety, raw answer, downloads.
+"""The result: the picture to look at and correct, the view's controls, table, notes, safety, raw answer, downloads.
 
-Redrawing takes a Session and a View; nothing in this file can reach a model.
+Moving the controls redraws in the page; nothing in this file can reach a model.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import gradio as gr
 
 from grounding.overlays import OVERLAYS
 from grounding.types import View
-from ui import actions, markup
-from ui.components import Stage
+from ui import actions, corrections, editor, markup
 from ui.desk import Desk
 from ui.form import read_view
 from ui.messages import Problem, attempt
@@ -28,15 +27,15 @@ _CLICK_FILE = """() => setTimeout(() =>
 @dataclass(frozen=True)
 class ResultView:
     status: gr.HTML
-    stage: Stage
+    editor: editor.Editor
     overlays: gr.CheckboxGroup
     threshold: gr.Slider
     floor: gr.Slider
-    table: gr.HTML
     report: gr.HTML
     raw: gr.Code
     save_picture: gr.Button
     save_json: gr.Button
+    save_coco: gr.Button
     file: gr.DownloadButton
 
     @property
@@ -47,21 +46,18 @@ class ResultView:
     @property
     def cleared(self) -> list[Any]:
         """What a new picture replaces, in the order of `show_picture`."""
-        return [self.status, self.stage, self.table, self.report, self.raw]
+        return [self.status, self.editor.stage, self.report, self.raw]
 
     def show_picture(self, session: Session) -> list[Any]:
         """A picture nobody has asked about yet."""
-        drawing = actions.draw(session, View())
-        return [markup.ready(session.picture), drawing.image if drawing else None, "", _report(session), ""]
+        return [markup.ready(session.picture), corrections.scene(session), _report(session), ""]
 
-    def show_answer(self, session: Session, view: View) -> dict[Any, Any]:
+    def show_answer(self, session: Session) -> dict[Any, Any]:
         """The answer, drawn."""
-        drawing = actions.draw(session, view)
         assert session.answer is not None
         return {
             self.status: markup.answered(session.answer),
-            self.stage: drawing.image if drawing else None,
-            self.table: markup.table(drawing.rows, drawing.hidden) if drawing else "",
+            self.editor.stage: corrections.scene(session),
             self.report: _report(session),
             self.raw: session.answer.result.raw,
         }
@@ -69,15 +65,7 @@ class ResultView:
 
 def build(first: Session) -> ResultView:
     status = gr.HTML(markup.ready(first.picture), elem_id="pp-status")
-    stage = Stage(
-        str(first.picture.shown) if first.picture else None,
-        interactive=False,
-        show_label=False,
-        label="Result",
-        buttons=["fullscreen"],
-        elem_id="pp-stage",
-        alt_text="The picture with what was found drawn on it; the table below says the same in words",
-    )
+    stage, receipt = editor.build_stage(first)
     overlays = gr.CheckboxGroup(
         [(OVERLAYS[name].title, name) for name in sorted(OVERLAYS, key=_usefulness)],
         value=[name for name in View().overlays if name in OVERLAYS],
@@ -89,7 +77,7 @@ def build(first: Session) -> ResultView:
             0, 255, View().threshold, step=1, label="Mask threshold", elem_id="pp-threshold", buttons=["reset"]
         )
         floor = gr.Slider(0, 1, 0, step=0.01, label="Score floor", elem_id="pp-floor", buttons=["reset"])
-    table = gr.HTML("", elem_id="pp-found")
+    table = editor.build_table()
     report = gr.HTML("", elem_id="pp-report")
     with gr.Accordion("Raw answer", open=False, elem_classes="pp-fold"):
         raw = gr.Code(
@@ -103,10 +91,19 @@ def build(first: Session) -> ResultView:
             elem_id="pp-raw",
         )
     with gr.Row(elem_classes="pp-downloads"):
-        save_picture = gr.Button("Download picture", size="md", elem_id="pp-save-picture", min_width=140)
-        save_json = gr.Button("Download JSON", size="md", elem_id="pp-save-json", min_width=140)
+        save_picture, save_json, save_coco = (
+            gr.Button(
+                f"Download {what}",
+                size="md",
+                elem_id=f"pp-save-{what.lower()}",
+                elem_classes="pp-needs-saved",  # the page waits until the last correction is kept
+                min_width=140,
+            )
+            for what in ("picture", "JSON", "COCO")
+        )
     file = gr.DownloadButton("File", visible="hidden", elem_id="pp-file")
-    return ResultView(status, stage, overlays, threshold, floor, table, report, raw, save_picture, save_json, file)
+    made = editor.Editor(stage, table, receipt)
+    return ResultView(status, made, overlays, threshold, floor, report, raw, save_picture, save_json, save_coco, file)
 
 
 def _usefulness(name: str) -> int:
@@ -116,26 +113,15 @@ def _usefulness(name: str) -> int:
 
 
 def wire(result: ResultView, session: gr.State, desk: Desk) -> None:
-    """Controls redraw at once, past the queue; only the newest position of a slider is drawn."""
-
-    def redraw(now: Session, *view: object) -> list[Any]:
-        drawing = attempt(lambda: actions.draw(now, read_view(view, OVERLAYS)))
-        if drawing is None or isinstance(drawing, Problem):
-            return [gr.skip(), gr.skip()]
-        return [drawing.image, markup.table(drawing.rows, drawing.hidden)]
-
-    gr.on(
-        [result.overlays.input, result.threshold.input, result.floor.input],
-        redraw,
-        [session, *result.view],
-        [result.stage, result.table],
-        trigger_mode="always_last",
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
+    """The controls move the picture in the page; corrections go to the session, and from it into the downloads."""
+    editor.wire(result.editor, result.view, session)
+    picture = lambda now, view: actions.full_picture(now, view, desk.shelf)  # noqa: E731
+    downloads = (
+        (result.save_picture, ".png", picture),
+        (result.save_json, ".json", actions.json_text),
+        (result.save_coco, "-coco.json", actions.coco_text),
     )
-    picture, text = (lambda now, view: actions.full_picture(now, view, desk.shelf)), actions.json_text
-    for button, ending, write in ((result.save_picture, "png", picture), (result.save_json, "json", text)):
+    for button, ending, write in downloads:
         _wire_download(button, ending, write, result, session, desk)
 
 
@@ -173,7 +159,7 @@ def _wire_download(
 def _file_name(session: Session, ending: str) -> str:
     name = Path(session.picture.name).stem if session.picture else ""
     slug = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)[:60].strip("-")
-    return f"{slug or 'picture'}-pinpoint.{ending}"
+    return f"{slug or 'picture'}-pinpoint{ending}"
 
 
 def _report(session: Session) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
@@ -13,7 +13,7 @@ from PIL import Image
 from grounding import images
 from grounding.errors import ImageError
 from grounding.images import Picture
-from grounding.types import Note, Result, Task
+from grounding.types import Detection, Note, Result, Task
 
 SHOWN_SIDE = 1280
 """Longer side of what the page shows: about what a laptop's screen has room for. The download has full size."""
@@ -42,12 +42,18 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """A result with what was asked, of whom. Holds no key."""
+    """A result with what was asked, of whom. Holds no API key.
+
+    said: the detections as the model gave them, once a person corrected some; None: `result` is as it came.
+    number: nobody can guess it, so that a correction reaches the answer it was made to, or none.
+    """
 
     task: Task
     prompt: str
     model: str
     result: Result
+    said: tuple[Detection, ...] | None = None
+    number: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,11 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from grounding.overlays import OVERLAYS
 from grounding.types import Task
 from ui import actions, markup, picture_panel, sidebar
 from ui.desk import Desk
-from ui.form import read_form, read_view
+from ui.form import read_form
 from ui.messages import STOPPED, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
@@ -108,7 +107,7 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
     gr.on(
         [tab.run.click, tab.prompt.submit],
         ask,
-        {around.session, around.pictures.drop, *fields.values(), *around.result.view},
+        {around.session, around.pictures.drop, *fields.values()},
         [around.session, trouble, *around.result.cleared, *buttons],
         trigger_mode="once",
         concurrency_id="model",
@@ -126,13 +125,12 @@ def _prepare(
     before: Session = values[around.session]
     dropped: tuple[str, str] | None = values[around.pictures.drop]
     form = read_form(tab.task, {name: values[widget] for name, widget in fields.items()}, desk.settings)
-    view = read_view([values[widget] for widget in around.result.view], OVERLAYS)
 
     def do(stop: threading.Event) -> dict[Any, Any]:
         # Asked before an upload was taken in, the question means what lies in the drop area.
         asked = picture_panel.take_in(dropped, desk) if dropped else before
         answered = actions.answer(form, asked, desk.pool, desk.shelf, stop)
-        return {around.session: answered, **around.result.show_answer(answered, view)}
+        return {around.session: answered, **around.result.show_answer(answered)}
 
     return do
 

@@ -1,0 +1,453 @@
+// The editor of one picture: what is there, what is selected, how it is looked at. Everything else asks it.
+
+import { legend } from "./colours.js";
+import { make } from "./dom.js";
+import { Gestures } from "./gestures.js";
+import { Keys } from "./keys.js";
+import { MaskLayer } from "./layers.js";
+import { decode } from "./masks.js";
+import { drawBrush, drawMarks, drawRubber, drawUnder, needsUnder } from "./marks.js";
+import { History, asSaid, drawn, fitted } from "./objects.js";
+import { Panel } from "./panel.js";
+import { Sync } from "./sync.js";
+import { Table } from "./table.js";
+import { View } from "./view.js";
+
+const AREAS_MS = 60; // how long after a threshold moved the table's areas follow
+
+export class Editor {
+  /** `root`: the element to fill. `tableHost`: where the table goes. `send`: hands a correction to the server. */
+  constructor(root, tableHost, send) {
+    Object.assign(this, { root, scene: null, selected: null, hovered: null, tool: "select", radius: 12, draft: null });
+    Object.assign(this, { rubber: null, cursor: null, colours: new Map(), timing: {}, dirty: {}, widths: new Map() });
+    this.looks = { overlays: ["mask", "box", "label"], threshold: 127, floor: 0 };
+    this.history = new History();
+    this.view = new View();
+    this.#build();
+    this.layer = new MaskLayer(this.masks);
+    this.sync = new Sync(send, (words) => this.#told(words));
+    this.panel = new Panel(this.bar, this.panelHost, this);
+    this.table = new Table(tableHost, this);
+    this.gestures = new Gestures(this.stage, this);
+    this.keys = new Keys(this.stage, this);
+    this.watcher = new ResizeObserver(() => this.#resized());
+    this.watcher.observe(this.stage);
+    this.stage.addEventListener("focus", () => (this.left = false));
+  }
+
+  #build() {
+    this.image = make("img", { class: "pp-ed-picture", draggable: "false", onload: () => this.#pictureArrived() });
+    [this.under, this.masks, this.marks] = [1, 2, 3].map(() => make("canvas", { "aria-hidden": "true" }));
+    this.stage = make("div", {
+      class: "pp-ed-stage", tabindex: "0", role: "application", "aria-roledescription": "picture editor",
+      "aria-label": "Picture with what was found on it", "aria-describedby": "pp-ed-described",
+    }, this.image, this.under, this.masks, this.marks);
+    this.bar = make("div", { class: "pp-ed-bar", role: "toolbar", "aria-label": "Tools" });
+    this.live = make("p", { class: "pp-ed-live", "aria-live": "polite" });
+    this.trouble = make("p", { class: "pp-problem", role: "alert", hidden: true });
+    this.panelHost = make("section", { class: "pp-ed-panel", "aria-label": "The selected object" });
+    const described = make("p", { id: "pp-ed-described", class: "pp-ed-live", text:
+      "Tab goes through the objects, arrows move, Shift and arrows resize, Enter changes the label, Delete deletes, Control Z undoes. The question mark shows all keys. Escape, then Tab, leaves." });
+    this.root.replaceChildren(this.bar, this.stage, this.trouble, this.panelHost, described, this.live);
+  }
+
+  /** A picture with its objects as the server describes them; the same answer again keeps view and selection. */
+  async load(scene) {
+    const began = performance.now();
+    this.loading = scene;
+    const objects = await Promise.all((scene?.objects ?? []).map(async (each) => {
+      return { ...each, mask: each.mask && (await decode(each.mask)) };
+    }));
+    if (this.loading !== scene) return; // a newer one came meanwhile
+    const other = this.scene?.picture.key !== scene?.picture.key;
+    this.scene = scene;
+    if (!scene) return;
+    this.history = new History(objects);
+    this.said = new Map(objects.filter(({ model }) => model).map((each) => [each.id, asSaid(each)]));
+    Object.assign(this, { draft: null, rubber: null });
+    if (!objects.some(({ id }) => id === this.selected)) this.selected = null;
+    this.hovered = null;
+    this.sync.begin(scene.key, objects);
+    if (other) {
+      this.image.alt = `The picture ${scene.picture.name}, with what was found drawn on it; the table below says the same in words`;
+      this.image.src = scene.picture.file.url;
+      this.stage.style.aspectRatio = `${scene.picture.w} / ${scene.picture.h}`;
+      this.view.fitted = true;
+      this.radius = Math.max(4, Math.max(scene.picture.w, scene.picture.h) / 60);
+    }
+    this.#resized();
+    this.#listChanged();
+    this.paint();
+    this.timing.load = performance.now() - began;
+  }
+
+  /** Overlays, threshold and score floor, as the controls beside the picture have them. */
+  setLooks(looks) {
+    const moved = looks.threshold !== this.looks.threshold;
+    const listed = looks.floor !== this.looks.floor;
+    this.looks = looks;
+    if (!this.scene) return;
+    if (listed) this.#listChanged();
+    else if (moved) this.#areasLater();
+    this.#invalidate("masks", ...(!moved || needsUnder(looks.overlays) ? ["marks", "under"] : []));
+    this.panel.show();
+  }
+
+  get objects() {
+    return this.history.objects;
+  }
+
+  object(id) {
+    return this.objects.find((each) => each.id === id) ?? null;
+  }
+
+  /** What the score floor lets through; unknown scores always. */
+  shown() {
+    return this.objects.filter(({ score }) => score === null || score >= this.looks.floor);
+  }
+
+  /** What is on the stage now, with what is being dragged as it is. */
+  staged() {
+    if (!this.draft) return this.shown();
+    const shown = this.shown().map((each) => (each.id === this.draft.id ? this.draft : each));
+    return shown.includes(this.draft) ? shown : [...shown, this.draft];
+  }
+
+  /** Those under a point of the picture, the smallest first. */
+  objectsAt(x, y) {
+    const near = 8 / this.view.scale, { w, h } = this.scene.picture;
+    const hits = [];
+    for (const each of this.shown()) {
+      const frame = each.box ?? each.mask?.frame;
+      const on = frame && x >= frame[0] * w && x <= frame[2] * w && y >= frame[1] * h && y <= frame[3] * h;
+      const near_point = each.point && Math.hypot(each.point[0] * w - x, each.point[1] * h - y) <= near;
+      if (near_point) hits.push([0, each]);
+      else if (on) hits.push([(frame[2] - frame[0]) * (frame[3] - frame[1]), each]);
+    }
+    return hits.sort((a, b) => a[0] - b[0]).map(([, each]) => each);
+  }
+
+  /** [x, y, w, h] on the stage. */
+  rectOf(object) {
+    const frame = object.box ?? object.mask?.frame;
+    if (!frame) return null;
+    const { w, h } = this.scene.picture;
+    const [x1, y1] = this.view.toScreen(frame[0] * w, frame[1] * h), [x2, y2] = this.view.toScreen(frame[2] * w, frame[3] * h);
+    return [x1, y1, x2 - x1, y2 - y1];
+  }
+
+  /** Pixels of the picture the object's mask covers at its threshold; null without one. */
+  areaOf({ mask }) {
+    return mask && this.layer.areasOf(mask, this.scene.picture)[mask.threshold ?? this.looks.threshold];
+  }
+
+  select(id, { reveal = false, quiet = false } = {}) {
+    const object = this.object(id);
+    this.selected = object ? id : null;
+    const frame = object && (object.box ?? object.mask?.frame ?? [...object.point, ...object.point]);
+    if (reveal && frame) {
+      this.view.reveal(frame);
+      this.viewChanged();
+    }
+    if (object && !quiet) this.say(this.#told_of(object));
+    this.table.mark();
+    this.panel.show();
+    this.#invalidate("marks");
+  }
+
+  /** The next or the previous one; false at the end, where Tab goes on out of the picture. */
+  selectNext(step) {
+    const ids = this.shown().map(({ id }) => id);
+    const at = ids.indexOf(this.selected);
+    if (this.selected === null && this.left) return false;
+    const next = this.selected === null && step < 0 ? ids.length - 1 : at + step;
+    if (ids[next] === undefined) {
+      this.select(null);
+      return false;
+    }
+    this.select(ids[next], { reveal: true });
+    return true;
+  }
+
+  hover(id) {
+    if (id === this.hovered) return;
+    this.hovered = id;
+    this.table.mark();
+    this.#invalidate("marks");
+  }
+
+  rename(id) {
+    this.select(id, { quiet: true });
+    this.panel.edit();
+  }
+
+  relabel(id, words) {
+    const object = this.object(id), label = words.trim().replace(/\s+/g, " ");
+    if (object && label !== object.label) this.replace({ ...object, label }, `now ${label || "without a label"}`);
+  }
+
+  review(id, review) {
+    const object = this.object(id);
+    const next = object?.review === review ? "open" : review;
+    if (object) this.replace({ ...object, review: next }, next === "open" ? "open again" : next);
+  }
+
+  fit(id) {
+    const object = this.object(id);
+    if (object?.mask) this.replace(fitted(object, this.looks.threshold), "box fitted to the mask");
+  }
+
+  setThreshold(id, threshold) {
+    const object = this.object(id);
+    if (!object?.mask) return;
+    const words = threshold === null ? "threshold as all" : `own threshold ${threshold}`;
+    this.replace({ ...object, mask: { ...object.mask, threshold } }, words, "threshold");
+  }
+
+  nudgeThreshold(id, step) {
+    const mask = this.object(id)?.mask;
+    if (mask) this.setThreshold(id, Math.min(255, Math.max(0, (mask.threshold ?? this.looks.threshold) + step)));
+  }
+
+  /** As the model gave it, its review kept. */
+  reset(id) {
+    const object = this.object(id), said = this.said.get(id);
+    if (object && said) this.replace({ ...said, review: object.review }, "as the model gave it");
+  }
+
+  /** A new object in place of the one with its number. `kind`: steps of one kind in quick succession undo as one. */
+  replace(object, words, kind = null) {
+    this.#commit(this.objects.map((each) => (each.id === object.id ? object : each)), kind && `${kind} ${object.id}`);
+    this.say(`${object.label || "Object"}: ${words}${words === "moved" || words === "resized" ? `, ${this.#boxWords(object)}` : ""}`);
+  }
+
+  add(shape) {
+    if (shape.box === null) return;
+    const object = shape.id === undefined ? drawn(this.objects, this.nextLabel, shape) : shape;
+    this.#commit([...this.objects, object]);
+    this.setTool(shape.mask ? this.tool : "select");
+    this.select(object.id);
+  }
+
+  placePoint([x, y]) {
+    const { w, h } = this.scene.picture;
+    if (x < 0 || y < 0 || x > w || y > h) return;
+    const point = [x / w, y / h], chosen = this.object(this.selected);
+    if (chosen?.point && !chosen.box) this.replace({ ...chosen, point }, "moved");
+    else this.add({ point });
+  }
+
+  remove(id) {
+    const object = this.object(id);
+    if (!object) return;
+    const place = this.shown().findIndex((each) => each.id === id);
+    this.#commit(this.objects.filter((each) => each.id !== id));
+    this.say(`${object.label || "Object"} deleted`);
+    this.select((this.shown()[place] ?? this.shown().at(-1))?.id ?? null, { quiet: true });
+  }
+
+  undo() {
+    if (this.history.undo()) this.#changed("Undone");
+  }
+
+  redo() {
+    if (this.history.redo()) this.#changed("Done again");
+  }
+
+  /** The label of what is drawn next: that of the selected or last drawn object, else what was asked for first. */
+  get nextLabel() {
+    return this.object(this.selected)?.label ?? this.lastLabel ?? this.scene.labels[0] ?? this.objects[0]?.label ?? "";
+  }
+
+  setTool(tool) {
+    this.tool = tool;
+    this.stage.style.cursor = tool === "select" ? "default" : tool === "brush" || tool === "erase" ? "none" : "crosshair";
+    this.panel.show();
+    this.#touchAction();
+    this.#invalidate("marks");
+  }
+
+  setRadius(radius) {
+    this.radius = Math.min(Math.max(1, radius), Math.max(this.scene.picture.w, this.scene.picture.h) / 8);
+    this.panel.show();
+    this.#invalidate("marks");
+  }
+
+  zoom(factor) {
+    if (factor) this.view.zoom(factor);
+    else this.view.fit();
+    this.viewChanged();
+    this.say(`Zoom ${Math.round((100 * this.view.scale) / this.view.fitScale)} %`);
+  }
+
+  fullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.root.requestFullscreen?.();
+  }
+
+  viewChanged() {
+    this.image.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${this.view.scale})`;
+    this.#touchAction();
+    this.#invalidate("masks", "marks", "under");
+  }
+
+  /** An object as it is while it is dragged or painted; null when that ends without a change. */
+  setDraft(object) {
+    const masked = object?.mask || this.draft?.mask;
+    this.draft = object;
+    this.#invalidate("marks", ...(masked ? ["masks"] : []));
+  }
+
+  setRubber(corners) {
+    this.rubber = corners;
+    this.#invalidate("marks");
+  }
+
+  /** Where the brush is, px of the stage; null: the pointer left. */
+  cursorAt(at) {
+    this.cursor = at;
+    if (this.tool === "brush" || this.tool === "erase") this.#invalidate("marks");
+  }
+
+  /** The brush's place in px of the picture; the middle of what is seen where no pointer was yet. */
+  cursorPx() {
+    this.cursor ??= [this.view.stage.w / 2, this.view.stage.h / 2];
+    return this.view.toPicture(...this.cursor);
+  }
+
+  moveCursor(dx, dy) {
+    const [x, y] = this.cursorPx(), { w, h } = this.scene.picture;
+    this.cursorAt(this.view.toScreen(Math.min(w, Math.max(0, x + dx)), Math.min(h, Math.max(0, y + dy))));
+    return true;
+  }
+
+  say(words) {
+    this.live.textContent = words;
+  }
+
+  #told(words) {
+    this.trouble.textContent = words;
+    this.trouble.hidden = !words;
+    this.panel.saved.textContent = words ? "Not saved" : "";
+  }
+
+  #told_of(object) {
+    const place = this.shown().findIndex(({ id }) => id === object.id) + 1;
+    return `${object.label || "No label"}, ${place} of ${this.shown().length}, ${this.#boxWords(object)}${object.review === "open" ? "" : `, ${object.review}`}`;
+  }
+
+  #boxWords({ box, point }) {
+    const { w, h } = this.scene.picture;
+    const px = (values) => values.map((value, at) => Math.round(value * (at % 2 ? h : w)));
+    if (box) return `box ${px(box).slice(0, 2).join(", ")} to ${px(box).slice(2).join(", ")}`;
+    return point ? `point ${px(point).join(", ")}` : "no box";
+  }
+
+  #commit(objects, kind = null) {
+    this.draft = null;
+    this.history.commit(objects, kind);
+    this.lastLabel = this.object(this.selected)?.label ?? this.lastLabel;
+    this.#changed();
+  }
+
+  #changed(words = "") {
+    if (this.selected !== null && !this.object(this.selected)) this.selected = null;
+    this.#listChanged();
+    this.#invalidate("masks", "marks", "under");
+    this.sync.changed(this.objects);
+    if (words) this.say(words);
+  }
+
+  #listChanged() {
+    this.colours = legend(this.objects, this.scene.palette);
+    const shown = this.shown();
+    this.table.show(shown, this.objects.length - shown.length);
+    const known = [...this.scene.labels, ...this.objects.map(({ label }) => label)];
+    this.panel.offer([...new Set(known.filter(Boolean))]);
+    this.panel.show();
+    this.root.classList.toggle("pp-ed-empty", this.objects.length === 0);
+  }
+
+  #areasLater() {
+    this.areasTimer ??= setTimeout(() => {
+      this.areasTimer = null;
+      this.table.showAreas(this.shown());
+    }, AREAS_MS);
+  }
+
+  #pictureArrived() {
+    this.image.style.width = `${this.scene.picture.w}px`;
+    this.image.style.height = `${this.scene.picture.h}px`;
+    this.#invalidate("under");
+  }
+
+  #resized() {
+    if (!this.scene || !this.stage.clientWidth) return;
+    this.dpr = Math.min(3, window.devicePixelRatio || 1);
+    this.view.resize({ w: this.stage.clientWidth, h: this.stage.clientHeight }, this.scene.picture);
+    for (const canvas of [this.under, this.marks]) {
+      const w = Math.round(this.view.stage.w * this.dpr), h = Math.round(this.view.stage.h * this.dpr);
+      if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
+    }
+    this.viewChanged();
+  }
+
+  /** On a phone one finger scrolls the page while the whole picture is shown and only selecting is meant. */
+  #touchAction() {
+    this.stage.style.touchAction = this.tool === "select" && this.view.fitted ? "pan-y" : "none";
+  }
+
+  #invalidate(...parts) {
+    for (const part of parts) this.dirty[part] = true;
+    this.frame ??= requestAnimationFrame(() => this.paint());
+  }
+
+  /** Draws now what has to be drawn again. */
+  paint() {
+    cancelAnimationFrame(this.frame);
+    this.frame = null;
+    if (!this.scene || !this.dpr) return;
+    const { overlays, threshold } = this.looks, dirty = this.dirty;
+    this.dirty = {};
+    const staged = this.staged();
+    const colours = this.draft ? legend(staged, this.scene.palette) : this.colours;
+    const looks = { threshold, mask: overlays.includes("mask"), polygon: overlays.includes("polygon") };
+    if (dirty.masks) this.#timed("masks", () => {
+      this.layer.lie(this.view, this.dpr);
+      this.layer.draw(staged, colours, looks);
+    });
+    if (!dirty.marks && !dirty.under) return;
+    const placed = staged.map((object) => ({
+      object, rect: this.rectOf(object), colour: colours.get(object.label),
+      point: object.point && this.view.toScreen(object.point[0] * this.scene.picture.w, object.point[1] * this.scene.picture.h),
+    }));
+    const shapes = () => this.layer.shapes(staged, colours, looks);
+    const everything = { placed, stage: this.view.stage, view: this.view, image: this.image, shapes };
+    if (dirty.under) this.#timed("under", () => drawUnder(this.#clear(this.under), overlays, everything));
+    if (dirty.marks) this.#timed("marks", () => this.#drawMarks(overlays, everything, staged));
+  }
+
+  #drawMarks(overlays, everything, staged) {
+    const context = this.#clear(this.marks);
+    const find = (id) => staged.find((each) => each.id === id);
+    const texts = { font: getComputedStyle(this.stage).fontFamily, widths: this.widths };
+    drawMarks(context, overlays, { ...everything, selected: find(this.draft?.id ?? this.selected), hovered: find(this.hovered), texts });
+    if (this.rubber) drawRubber(context, ...this.rubber);
+    const painting = this.tool === "brush" || this.tool === "erase";
+    if (painting && this.cursor) drawBrush(context, this.cursor, this.radius * this.view.scale, this.tool === "erase");
+  }
+
+  #clear(canvas) {
+    const context = canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    context.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
+    return context;
+  }
+
+  #timed(what, act) {
+    const began = performance.now();
+    act();
+    this.timing[what] = performance.now() - began;
+  }
+}
