@@ -56,6 +56,10 @@ class Bundle:
                 for key in {PurePosixPath(name).name.casefold(), PurePosixPath(name).stem.casefold() + "/"}:
                     self._pictures.setdefault(key, []).append(name)
 
+    def knowing(self, sizes: Mapping[str, tuple[int, int]]) -> Bundle:
+        """The same files beside pictures of these sizes, no problem met yet."""
+        return Bundle(self._files, sizes)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from grounding.errors import RequestError
@@ -32,6 +33,7 @@ from grounding.geometry import area_px, coco_rle, to_px
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Box, Detection, Outcome, SoftMask
 
+NAMES = partial(Names, bare=True)
 Segmentation = Callable[[SoftMask, tuple[int, int], int], Any]
 
 
@@ -43,11 +45,11 @@ def coco_format(
     segmentation: Segmentation = coco_rle,
 ) -> Iterator[File]:
     """annotations.json as pycocotools reads it; ids count from 1 and `score` is kept where the model gave one."""
-    classes, names, origins = classes_of(labels), Names(), Origins()
+    classes, names, origins = classes_of(labels), NAMES(), Origins()
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for sample in answered(samples):
-        name = sample.picture if sample.file is None else names.of(sample)
+        name = names.of(sample)
         yield from picture_file(sample, f"images/{name}")
         image: dict[str, Any] = {"id": len(images) + 1, "file_name": name}
         image["width"], image["height"] = size_wh = size_of(sample)
@@ -172,7 +174,7 @@ def _read_annotation(
     box = None
     if said.get("bbox"):
         x, y, width, height = fields.numbers(said["bbox"], 4)
-        box = fields.box_of(x, y, x + width, y + height, size_wh)
+        box = fields.box_of((x, y, x + width, y + height), size_wh)
     mask = _read_mask(said.get("segmentation"), size_wh)
     if box is None and mask is None:
         raise RequestError("It has neither a box nor a mask.")
@@ -194,7 +196,7 @@ def _read_mask(segmentation: object, size_wh: tuple[int, int]) -> SoftMask | Non
     return shapes.mask_of(shapes.union(crops), size_wh) if crops else None
 
 
-COCO = Format("coco", "COCO instances (JSON, masks as RLE)", coco_format, read_coco, is_coco)
+COCO = Format("coco", "COCO instances (JSON, masks as RLE)", coco_format, read_coco, is_coco, names=NAMES)
 COCO_POLYGONS = Format(
-    "coco-polygons", "COCO instances (JSON, masks as polygons)", coco_polygons_format, read_coco, is_coco
+    "coco-polygons", "COCO instances (JSON, masks as polygons)", coco_polygons_format, read_coco, is_coco, names=NAMES
 )

@@ -5,10 +5,11 @@ Nothing here is guessed from a format's name: the sentences would be the same fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from grounding.errors import GroundingError
 from grounding.exports.extras import origin_to_json
 from grounding.exports.losses import Aspect, Loss, Tally
 from grounding.exports.pairing import paired
@@ -50,6 +51,11 @@ def compare(
 
 
 def _compare_picture(written: Sample, read: Sample, threshold: int, tally: Tally) -> None:
+    if written.file is not None:
+        if read.file is None:
+            tally.add(Aspect.PICTURE, "bare")
+        elif _content(read.file) != _content(written.file):
+            tally.add(Aspect.PICTURE, "saved again")
     if written.size_wh is not None and read.size_wh != written.size_wh:
         tally.add(Aspect.SIZE, "left out" if read.size_wh is None else "changed")
     if written.task in (Task.CAPTION, Task.ASK) and written.result.text:
@@ -77,6 +83,13 @@ def _compare_picture(written: Sample, read: Sample, threshold: int, tally: Tally
             tally.add(Aspect.POINT, "left out")
         else:
             tally.add(Aspect.OBJECT, "left out")
+
+
+def _content(file: Callable[[], bytes]) -> bytes | None:
+    try:
+        return file()
+    except (GroundingError, OSError):
+        return None
 
 
 def _told(sample: Sample) -> tuple[object, ...]:

@@ -74,12 +74,13 @@ def size_of(width: object, height: object) -> tuple[int, int]:
     return int(found[0]), int(found[1])
 
 
-def box_of(x1: float, y1: float, x2: float, y2: float, size_wh: tuple[int, int]) -> Box:
+def box_of(box_px: Sequence[float], size_wh: tuple[int, int]) -> Box:
     """The part of these pixels that lies in the picture; corners in any order."""
+    x1, y1, x2, y2 = box_px
     try:
         return from_px((min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)), size_wh)
     except ValueError:
-        corners = ", ".join(f"{each:g}" for each in (x1, y1, x2, y2))
+        corners = ", ".join(f"{each:g}" for each in box_px)
         raise RequestError(f"A box is empty or outside its picture: {corners}.") from None
 
 
@@ -101,3 +102,9 @@ def short(value: object) -> str:
     """A value as people may be shown it: on one line, 40 characters at most."""
     shown = "".join(each if each.isprintable() else "?" for each in f"{value}"[:60])
     return "nothing" if value is None else shown if len(shown) <= 40 else shown[:39] + "…"
+
+
+def ellipse(x: float, y: float, radius_x: float, radius_y: float) -> list[tuple[float, float]]:
+    """64 points on the rim, clockwise from the right."""
+    angles = [step / 32 * math.pi for step in range(64)]
+    return [(x + radius_x * math.cos(angle), y + radius_y * math.sin(angle)) for angle in angles]

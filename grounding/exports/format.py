@@ -35,7 +35,7 @@ class Format:
     Called, it yields (file name, content) for the folder and takes `samples` one by one and once; pictures whose file
     is at hand are written too. read: every picture in a bundle, with a problem told to the bundle for each thing left
     out. mine: whether a bundle looks like this format. words: whether captions and answers have room in it.
-    stems: whether label files are named after their picture, so that "a.png" beside "a.jpg" needs another name.
+    names: makes the names of the pictures in the files; None where they are as they are.
     with_codec: the same format, with a codec that turns masks into PaliGemma's tokens and back.
     """
 
@@ -45,7 +45,7 @@ class Format:
     read: Callable[[Bundle], Iterator[Sample]]
     mine: Callable[[Bundle], bool]
     words: bool = False
-    stems: bool = False
+    names: Callable[[], Names] | None = None
     with_codec: Callable[[MaskCodec], Format] | None = None
 
     def __call__(self, samples: Iterable[Sample], *, labels: Labels = (), threshold: int = THRESHOLD) -> Iterator[File]:
@@ -60,8 +60,12 @@ def answered(samples: Iterable[Sample]) -> Iterator[Sample]:
     """The samples that were labelled and whose size is known, without what a person rejected."""
     for sample in samples:
         if sample.labelled and sample.size_wh is not None:
-            kept = tuple(each for each in sample.result.detections if each.review is not Review.REJECTED)
-            yield replace(sample, result=replace(sample.result, detections=kept))
+            yield unrejected(sample)
+
+
+def unrejected(sample: Sample) -> Sample:
+    kept = tuple(each for each in sample.result.detections if each.review is not Review.REJECTED)
+    return replace(sample, result=replace(sample.result, detections=kept))
 
 
 def size_of(sample: Sample) -> tuple[int, int]:
@@ -96,16 +100,23 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]')  # not in a file na
 class Names:
     """File names for pictures: each safe on every system and its own, whatever the case; the picture's where it can be.
 
-    stems: two pictures may not differ by their ending only.
+    stems: label files are named after their picture, so two pictures may not differ by their ending only.
+    flat: there are no folders. bare: a picture whose file is not written keeps its name, whatever it is.
     """
 
     stems: bool = False
+    flat: bool = False
+    bare: bool = False
     _taken: set[str] = field(default_factory=set)
 
     def of(self, sample: Sample) -> str:
+        if self.bare and sample.file is None:
+            return sample.picture
         parts = [_UNSAFE.sub("_", part).strip(" ") for part in sample.picture.replace("\\", "/").split("/")]
         parts = [part.rstrip(".") or "_" if part.strip(".") == "" else part for part in parts if part not in ("", ".")]
         path = PurePosixPath(*(_shortened(part) for part in parts)) if parts else PurePosixPath("picture")
+        if self.flat:
+            path = PurePosixPath(_shortened("_".join(path.parts)))
         if sample.file is not None and path.suffix.lower() not in _KEPT:
             path = path.with_name(path.name + ".png" if len(path.suffix) > 5 else path.stem + ".png")
         unique, count = path, 1

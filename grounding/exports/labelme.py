@@ -11,6 +11,7 @@ import binascii
 import io
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -38,13 +39,14 @@ from grounding.geometry import to_px
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Detection
 
+NAMES = partial(Names, stems=True)
 _VERSION = "6.3.1"  # of the LabelMe whose reader the files were tried with
 
 
 def labelme_format(samples: Iterable[Sample], *, labels: Labels = (), threshold: int = THRESHOLD) -> Iterator[File]:
     """NAME.json beside NAME.png, each label as it was given."""
     del labels  # each shape names its own
-    names = Names(stems=True)
+    names = NAMES()
     for sample in answered(samples):
         name = names.of(sample)
         yield from picture_file(sample, name)
@@ -155,13 +157,12 @@ def _read_shape(shape: dict[str, Any], size_wh: tuple[int, int], origins: list[A
         corner = (math.floor(points[0][0]), math.floor(points[0][1]))
         return Part(label, group, pixels=(_pixels(shape.get("mask")), corner), extras=said)
     if kind == "rectangle" and len(points) == 2:
-        return Part(label, group, box=fields.box_of(*points[0], *points[1], size_wh), extras=said)
+        return Part(label, group, box=fields.box_of((*points[0], *points[1]), size_wh), extras=said)
     if kind == "point" and len(points) == 1:
         return Part(label, group, point=fields.point_of(*points[0], size_wh), extras=said)
     if kind == "circle" and len(points) == 2:
         (x, y), radius = points[0], math.dist(*points)
-        points = [(x + radius * math.cos(a / 32 * math.pi), y + radius * math.sin(a / 32 * math.pi)) for a in range(64)]
-        kind = "polygon"
+        points, kind = fields.ellipse(x, y, radius, radius), "polygon"
     if kind == "polygon" and len(points) > 2:
         return Part(label, group, pixels=shapes.fill(points), extras=said)
     raise RequestError(f"A {fields.short(kind)} of {len(points)} points is no box, mask or point.")
@@ -182,4 +183,4 @@ def _decoded(text: object) -> bytes:
         raise RequestError("It is not base64.") from None
 
 
-LABELME = Format("labelme", "LabelMe (JSON beside each picture)", labelme_format, read_labelme, is_labelme, stems=True)
+LABELME = Format("labelme", "LabelMe (JSON beside each picture)", labelme_format, read_labelme, is_labelme, names=NAMES)

@@ -72,6 +72,8 @@ _NOUNS = {
 
 _SAID = {
     (Aspect.PICTURE, "unanswered"): "{n} without an answer left out",
+    (Aspect.PICTURE, "bare"): "{n} described only: the picture files are not in it",
+    (Aspect.PICTURE, "saved again"): "{n} saved again, upright and without hidden data",
     (Aspect.PICTURE, "renamed"): "{n} renamed, because not every name can be a file's ({example})",
     (Aspect.PICTURE, "added"): "{n} in the file that were not in the set",
     (Aspect.OBJECT, "rejected"): "{n} left out, because a person rejected them",

@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+from grounding.errors import RequestError
+from grounding.exports import fields, shapes
+from grounding.exports.bundle import Bundle
+from grounding.exports.extras import read_extras, unit_box
+from grounding.exports.format import File, Format, Labels, unrejected
 from grounding.geometry import coco_rle
 from grounding.labels import Sample
-from grounding.types import THRESHOLD, Detection, Result, SafetyReport, Usage
+from grounding.types import (
+    THRESHOLD,
+    Detection,
+    Note,
+    NoteKind,
+    Outcome,
+    Result,
+    SafetyReport,
+    Task,
+    Usage,
+)
 
 
-def json_format(
-    samples: Iterable[Sample], *, labels: tuple[str, ...] = (), threshold: int = THRESHOLD
-) -> Iterator[tuple[str, bytes]]:
+def json_format(samples: Iterable[Sample], *, labels: Labels = (), threshold: int = THRESHOLD) -> Iterator[File]:
     """results.json: a list with one object for each picture, failed ones included."""
     del labels  # each detection names its own
     rows = [
-        {"picture": sample.picture, **result_to_json(sample.result, sample.size_wh, threshold)} for sample in samples
+        {"picture": each.picture, **result_to_json(each.result, each.size_wh, threshold)}
+        for each in map(unrejected, samples)
     ]
     yield "results.json", to_bytes(rows)
 
@@ -72,3 +87,84 @@ def _safety(report: SafetyReport) -> dict[str, Any]:
 
 def _usage(usage: Usage) -> dict[str, Any]:
     return {**vars(usage), "seconds": round(usage.seconds, 3)}
+
+
+def read_results(bundle: Bundle) -> Iterator[Sample]:
+    """Every picture of every results.json; usage and safety are not read back."""
+    for name in bundle.named(".json"):
+        try:
+            rows = bundle.json(name)
+        except RequestError as error:
+            bundle.problem(name, error)
+            continue
+        if not _is_results(rows):
+            continue
+        for place, row in enumerate(rows, 1):
+            try:
+                yield _read_picture(fields.record(row, "An entry"), bundle)
+            except RequestError as error:
+                bundle.problem(name, f"Entry {place} is left out. {error}")
+
+
+def is_results(bundle: Bundle) -> bool:
+    for name in bundle.named(".json")[:20]:
+        try:
+            if _is_results(bundle.json(name)):
+                return True
+        except RequestError:
+            continue
+    return False
+
+
+def _is_results(rows: Any) -> bool:
+    return (
+        isinstance(rows, list) and bool(rows) and isinstance(rows[0], dict) and {"picture", "outcome"} <= rows[0].keys()
+    )
+
+
+def _read_picture(row: dict[str, Any], bundle: Bundle) -> Sample:
+    picture, text = fields.text(row.get("picture")), fields.text(row.get("text"))
+    said = fields.rows(row.get("detections") or [], "The list of detections")
+    masks = [each["mask"] for each in said if isinstance(each, dict) and isinstance(each.get("mask"), dict)]
+    size_wh = bundle.size_of(picture)
+    if masks:
+        height, width = fields.numbers(masks[0].get("size"), 2, "A mask's size")
+        size_wh = fields.size_of(width, height)
+    found: list[Detection] = []
+    for place, each in enumerate(said, 1):
+        try:
+            found.append(replace(_read_detection(fields.record(each, "A detection"), size_wh), id=len(found)))
+        except RequestError as error:
+            bundle.problem(picture, f"Detection {place} is left out. {error}")
+    notes = tuple(_read_note(each) for each in fields.rows(row.get("notes") or [], "The notes"))
+    outcome = row.get("outcome")
+    if outcome not in list(Outcome):
+        raise RequestError(f"There is no outcome {fields.short(outcome)}.")
+    task = Task.SEGMENT if masks else Task.DETECT if found or not text else Task.CAPTION
+    result = Result(Outcome(outcome), text, tuple(found), notes)
+    return Sample(picture, size_wh, task, result, bundle.file(picture))
+
+
+def _read_note(said: object) -> Note:
+    note = fields.record(said, "A note")
+    if note.get("kind") not in list(NoteKind):
+        raise RequestError(f"There is no note of kind {fields.short(note.get('kind'))}.")
+    return Note(NoteKind(note["kind"]), fields.text(note.get("detail")))
+
+
+def _read_detection(said: dict[str, Any], size_wh: tuple[int, int] | None) -> Detection:
+    box = None if said.get("box") is None else unit_box(said["box"])
+    mask = point = None
+    if said.get("point") is not None:
+        x, y = fields.numbers(said["point"], 2, "A point")
+        point = fields.point_of(x, y, (1, 1))
+    if said.get("mask") is not None:
+        crop, rle_wh = shapes.from_coco_rle(fields.record(said["mask"], "A mask"))
+        if rle_wh != size_wh:
+            raise RequestError("Its mask is of another size than the picture.")
+        mask = shapes.mask_of(crop, rle_wh)
+    known = read_extras({name: said.get(name) for name in ("score", "mask_tokens")}, [])
+    return Detection(fields.text(said.get("label")), box, point, mask=mask, **known)
+
+
+JSON = Format("json", "Pinpoint's results (JSON)", json_format, read_results, is_results, words=True)

@@ -5,10 +5,12 @@ A mask read from a file is 0 or 1 at the picture's own pixels, so that any thres
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from grounding.errors import RequestError
 from grounding.exports import fields
@@ -89,6 +91,17 @@ def from_row_runs(runs: Sequence[float], size_wh: tuple[int, int]) -> np.ndarray
     counts = _counts(runs, size_wh)
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(size_wh[1], size_wh[0])
+
+
+def from_png(content: bytes, size_wh: tuple[int, int]) -> Crop:
+    """The pixels of a PNG that are not black; RequestError where it is none of the picture's size."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if image.size != size_wh:
+                raise RequestError("Its mask is of another size than the picture.")
+            return tight((np.asarray(image.convert("L")) > 0, (0, 0)))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise RequestError("Its mask is not a PNG picture.") from None
 
 
 def from_coco_rle(rle: dict[str, Any]) -> tuple[Crop, tuple[int, int]]:

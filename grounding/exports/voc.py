@@ -10,6 +10,7 @@ from __future__ import annotations
 import colorsys
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -33,15 +34,16 @@ from grounding.geometry import rect_px
 from grounding.labels import LabelSet, Sample
 from grounding.types import THRESHOLD, Detection, SoftMask
 
+NAMES = partial(Names, stems=True, flat=True)
 _MOST_OBJECTS = 254
 
 
 def voc_format(samples: Iterable[Sample], *, labels: Labels = (), threshold: int = THRESHOLD) -> Iterator[File]:
     """Annotations/NAME.xml, and JPEGImages/, SegmentationObject/ and SegmentationClass/ where there is anything."""
-    classes, names = classes_of(labels), Names(stems=True)
+    classes, names = classes_of(labels), NAMES()
     stems: list[str] = []
     for sample in answered(samples):
-        name = names.of(sample).replace("/", "_")
+        name = names.of(sample)
         stem = name.rpartition(".")[0] or name
         stems.append(stem)
         yield from picture_file(sample, f"JPEGImages/{name}")
@@ -145,7 +147,7 @@ def _read_picture(root: Element, bundle: Bundle, name: str) -> Sample:
     for place, each in enumerate(root.iterfind("object"), 1):
         try:
             x1, y1, x2, y2 = (markup.number_of(each, f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax"))
-            box = fields.box_of(x1 - 1, y1 - 1, x2, y2, size_wh)
+            box = fields.box_of((x1 - 1, y1 - 1, x2, y2), size_wh)
             score = fields.score_of(markup.text_of(each, "score").strip())
             found.append(Detection(markup.text_of(each, "name"), box, score=score, mask=masks.get(place)))
         except RequestError as error:
@@ -174,4 +176,4 @@ def _read_masks(bundle: Bundle, name: str, size_wh: tuple[int, int]) -> dict[int
     return {place: shapes.mask_of(shapes.tight((places == place, (0, 0))), size_wh) for place in numbers}
 
 
-VOC = Format("voc", "Pascal VOC (XML, masks as PNG)", voc_format, read_voc, is_voc, stems=True)
+VOC = Format("voc", "Pascal VOC (XML, masks as PNG)", voc_format, read_voc, is_voc, names=NAMES)

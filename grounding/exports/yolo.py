@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from grounding.errors import RequestError
 from grounding.exports import fields, outlines, shapes
@@ -35,6 +36,7 @@ _INSIDE = 0.25
 _BOX_VALUES = 4
 _LEAST_OUTLINE = 6  # coordinates of a triangle; what is shorter is a box, or a box and a score
 
+NAMES = partial(Names, stems=True)
 Row = Callable[[Detection, tuple[int, int], int], Sequence[float] | None]
 
 
@@ -51,7 +53,7 @@ def yolo_segment_format(
 
 
 def _format(samples: Iterable[Sample], labels: Labels, threshold: int, row: Row) -> Iterator[File]:
-    classes, names = classes_of(labels), Names(stems=True)
+    classes, names = classes_of(labels), NAMES()
     for sample in answered(samples):
         name = names.of(sample)
         yield from picture_file(sample, f"images/{name}")
@@ -206,7 +208,7 @@ def _read_line(words: list[str], classes: dict[int, str], size_wh: tuple[int, in
 
 
 def _unit_box(x: float, y: float, width: float, height: float) -> Box:
-    return fields.box_of(x - width / 2, y - height / 2, x + width / 2, y + height / 2, (1, 1))
+    return fields.box_of((x - width / 2, y - height / 2, x + width / 2, y + height / 2), (1, 1))
 
 
 def _read_outline(label: str, ring: list[tuple[float, float]], size_wh: tuple[int, int] | None) -> Detection:
@@ -227,9 +229,9 @@ def _pixel(value: float, side: int) -> int:
 
 YOLO_DETECT = Format(
     "yolo", "YOLO detect (boxes)", yolo_detect_format, read_yolo, lambda b: is_yolo(b) and not is_yolo_segment(b),
-    stems=True,
+    names=NAMES,
 )  # fmt: skip
 YOLO_SEGMENT = Format(
     "yolo-segment", "YOLO segment (outlines)", yolo_segment_format, read_yolo,
-    lambda b: is_yolo(b) and is_yolo_segment(b), stems=True,
+    lambda b: is_yolo(b) and is_yolo_segment(b), names=NAMES,
 )  # fmt: skip
