@@ -1,15 +1,16 @@
 """Measures a checkpoint on scenes it never saw: `python -m training.evaluate --model assets/pinpoint-nano --seed 7`.
 
-Goes the product's own way (backend, decoder, mask codec, threshold) and prints each figure beside its bar and its aim.
-Every class is asked for in every scene, so an invented thing of any class counts against the average precision.
+Prints each figure beside its bar and its aim. Every class is asked for in every scene, so an invented thing of any
+class counts against the average precision. `--jobs` goes the product's own way: PNG files and `python -m jobs.label`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Sequence
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from PIL import Image
 
 from backends.paligemma import PaliGemma
 from backends.paligemma_load import load
+from grounding import exports
 from grounding.images import Picture
 from grounding.matching import mask_iou, matched
-from grounding.types import Detection, Request, Task
-from scenes import HELD_OUT_STYLE, LABELS, Scene, compose
+from grounding.types import Box, Detection, Request, Result, Task
+from jobs import label as labelling
+from scenes import HELD_OUT_STYLE, LABELS, Scene, SceneObject, compose
 from scenes.language import SIDES, absent, beside, colour, count, having, phrases, presence
 from training.metrics import f1, named
 
@@ -63,24 +66,59 @@ BARS = {
     "ap50_held_out": Bar("a drawing style held out of training: AP50", None, 0.60),
     "seconds": Bar("seconds per detect, median", 1.0, 0.3, less_is_better=True),
 }
+WORDS = ("presence", "count", "colour", "beside")
 
 
-class Asker:
-    """One loaded checkpoint, asked about one scene at a time."""
+@dataclass(frozen=True)
+class Question:
+    """One prompt about the scene of that number. `kind`: the row it counts for."""
 
-    def __init__(self, folder: str) -> None:
-        self.backend = PaliGemma(load(folder, None))
-
-    def places(self, scene: Scene, task: Task, labels: Sequence[str]) -> tuple[Detection, ...]:
-        request = Request(task, (_picture(scene),), labels=tuple(labels))
-        return self.backend.predict(request).detections
-
-    def words(self, scene: Scene, task: Task, text: str = "") -> str:
-        return self.backend.predict(Request(task, (_picture(scene),), text=text)).text
+    kind: str
+    scene: int
+    task: Task
+    labels: tuple[str, ...] = ()
+    text: str = ""
+    expected: str = ""
+    means: tuple[int, ...] = ()  # objects of the scene
 
 
-def _picture(scene: Scene) -> Picture:
-    return Picture(Image.fromarray(scene.image))
+Answerer = Callable[[Sequence[Scene], Sequence[Question]], list[Result]]
+
+
+def by_backend(folder: str) -> Answerer:
+    """Asks the loaded checkpoint question by question."""
+    backend = PaliGemma(load(folder, None))
+
+    def answer(scenes: Sequence[Scene], questions: Sequence[Question]) -> list[Result]:
+        pictures = [Picture(Image.fromarray(scene.image)) for scene in scenes]
+        return [backend.predict(Request(q.task, (pictures[q.scene],), q.text, q.labels)) for q in questions]
+
+    return answer
+
+
+def by_jobs(folder: str) -> Answerer:
+    """Writes the scenes as PNG and labels them by the command line, one run for each prompt; reads its JSON."""
+
+    def answer(scenes: Sequence[Scene], questions: Sequence[Question]) -> list[Result]:
+        alike: dict[tuple[Task, tuple[str, ...], str], list[int]] = defaultdict(list)
+        for k, q in enumerate(questions):
+            alike[q.task, q.labels, q.text].append(k)
+        results: list[Result | None] = [None] * len(questions)
+        with tempfile.TemporaryDirectory() as temporary:
+            for run, ((task, labels, text), mine) in enumerate(alike.items()):
+                pictures, out = Path(temporary, f"in-{run}"), Path(temporary, f"out-{run}")
+                pictures.mkdir()
+                for k in mine:
+                    Image.fromarray(scenes[questions[k].scene].image).save(pictures / f"{k}.png")
+                said = ["--labels", "; ".join(labels)] if labels else ["--text", text] if text else []
+                args = [str(pictures), "--backend", "paligemma", "--model", folder, "--task", task.value, *said]
+                if labelling.main([*args, "--format", "json", "--out", str(out)]):
+                    raise SystemExit(f"jobs.label failed for {task.value} {said}")
+                for sample in exports.load(out, "json").samples:
+                    results[int(Path(sample.picture).stem)] = sample.result
+        return [result for result in results if result is not None]
+
+    return answer
 
 
 def average_precision(found: Sequence[Sequence[Detection]], scenes: Sequence[Scene]) -> float:
@@ -108,107 +146,90 @@ def average_precision(found: Sequence[Sequence[Detection]], scenes: Sequence[Sce
     return float(metric.update(predictions, targets).compute().map50)
 
 
-def detect_all(
-    asker: Asker, scenes: Sequence[Scene], tallies: dict[str, Tally] | None = None
-) -> list[tuple[Detection, ...]]:
-    """Every class asked for in every scene; fills the rows that follow from it."""
-    answers = []
-    for scene in scenes:
-        found = asker.places(scene, Task.DETECT, LABELS)
-        answers.append(found)
-        if tallies is None:
-            continue
-        present = {o.label for o in scene.objects}
-        for label in LABELS:
-            mine = [d for d in found if d.label == label]
-            if label not in present:
-                tallies["absent"].add(not mine)
-                continue
-            truth = [o.box for o in scene.objects if o.label == label]
-            for _, _, overlap in matched([d.box for d in mine if d.box], truth):
-                tallies["box_iou"].add(overlap)
-    return answers
+def every_class(scenes: Sequence[Scene]) -> list[Question]:
+    return [Question("detect", k, Task.DETECT, LABELS) for k in range(len(scenes))]
 
 
-def segment_some(asker: Asker, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
-    """One class of the scene; a thing that was not found scores zero."""
-    if not scene.objects:
+def _about(k: int, objects: Sequence[SceneObject], rng: np.random.Generator) -> Iterator[Question]:
+    """What else a scene is asked: one class to segment, questions, an expression, a caption."""
+    yield Question("caption", k, Task.CAPTION)
+    present = sorted({o.label for o in objects})
+    if not present:
         return
-    label = str(rng.choice(sorted({o.label for o in scene.objects})))
-    things = [scene.objects[k] for k in having(scene.objects, label)]
-    found = [d for d in asker.places(scene, Task.SEGMENT, [label]) if d.box and d.mask]
+    label = str(rng.choice(present))
+    yield Question("segment", k, Task.SEGMENT, (label,), means=having(objects, label))
+    here, gone = str(rng.choice(present)), absent(present, rng)
+    few = [label for label in present if len(having(objects, label)) <= 4]
+    exchanges = [presence(objects, here), presence(objects, gone)]
+    exchanges += [count(objects, str(rng.choice(few)))] if few else []
+    exchanges += [e for e in (colour(objects, here), beside(objects, here, str(rng.choice(SIDES)))) if e]
+    for e in exchanges:
+        yield Question(e.kind, k, Task.ASK, text=e.prefix.removeprefix("answer en "), expected=e.suffix)
+    single = {p: meant for p, meant in phrases(objects).items() if len(meant) == 1}
+    apart = [p for p, meant in single.items() if len(having(objects, objects[meant[0]].label)) > 1]
+    if single:  # preferring those that tell likes apart
+        phrase = str(rng.choice(apart or list(single)))
+        yield Question("refer", k, Task.DETECT, (phrase,), means=single[phrase])
+
+
+def _boxes(result: Result) -> list[Box]:
+    return [d.box for d in result.detections if d.box]
+
+
+def _score_classes(result: Result, objects: Sequence[SceneObject], tallies: dict[str, Tally]) -> None:
+    for label in LABELS:
+        mine = [d for d in result.detections if d.label == label]
+        truth = [o.box for o in objects if o.label == label]
+        if not truth:
+            tallies["absent"].add(not mine)
+        for _, _, overlap in matched([d.box for d in mine if d.box], truth):
+            tallies["box_iou"].add(overlap)
+
+
+def _score_masks(result: Result, things: Sequence[SceneObject], tally: Tally) -> None:
+    """A thing that was not found scores zero."""
+    found = [d for d in result.detections if d.box and d.mask]
     pairs = {j: i for i, j, _ in matched([d.box for d in found if d.box], [t.box for t in things], 0.1)}
     for j, thing in enumerate(things):
         mask = found[pairs[j]].mask if j in pairs else None
         tally.add(mask_iou(mask, thing.mask, (SIZE_PX, SIZE_PX)) if mask else 0.0)
 
 
-def ask_some(asker: Asker, scene: Scene, rng: np.random.Generator, tallies: dict[str, Tally]) -> None:
-    present = sorted({o.label for o in scene.objects})
-    if not present:
-        return
-    here, gone = str(rng.choice(present)), absent(present, rng)
-    few = [label for label in present if len(having(scene.objects, label)) <= 4]
-    exchanges = [presence(scene.objects, here), presence(scene.objects, gone)]
-    exchanges += [count(scene.objects, str(rng.choice(few)))] if few else []
-    for exchange in exchanges:
-        right = asker.words(scene, Task.ASK, exchange.prefix.removeprefix("answer en ")) == exchange.suffix
-        tallies["ask"].add(right)
-        tallies[exchange.kind].add(right)
-    for more in (colour(scene.objects, here), beside(scene.objects, here, str(rng.choice(SIDES)))):
-        if more:
-            said = asker.words(scene, Task.ASK, more.prefix.removeprefix("answer en "))
-            tallies[more.kind].add(said == more.suffix)
+def score(scenes: Sequence[Scene], questions: Sequence[Question], results: Sequence[Result]) -> dict[str, float]:
+    """Every row of the table but the held-out style's, and some more that explain them."""
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    found: list[tuple[Detection, ...]] = [()] * len(scenes)
+    for q, result in zip(questions, results, strict=True):
+        objects = scenes[q.scene].objects
+        if q.kind == "detect":
+            found[q.scene] = result.detections
+            _score_classes(result, objects, tallies)
+        elif q.kind == "segment":
+            _score_masks(result, [objects[i] for i in q.means], tallies["mask_iou"])
+        elif q.kind in WORDS:
+            tallies[q.kind].add(result.text == q.expected)
+        elif q.kind == "refer":
+            right = matched(_boxes(result), [objects[i].box for i in q.means])
+            tallies["refer"].add(len(result.detections) == 1 and bool(right))
+            if result.usage:
+                tallies["seconds"].add(result.usage.seconds)
+        else:
+            tallies["caption"].add(f1(named(result.text), named(" ".join(o.label for o in objects))))
+    tallies["ask"].values = tallies["presence"].values + tallies["count"].values
+    rows = {key: tally.mean for key, tally in tallies.items()}
+    return rows | {"ap50": average_precision(found, scenes), "seconds": float(np.median(tallies["seconds"].values))}
 
 
-def refer_some(asker: Asker, scene: Scene, rng: np.random.Generator, tally: Tally) -> None:
-    """One expression that means one thing, preferring those that tell likes apart; right if the one box found fits."""
-    single = {p: k[0] for p, k in phrases(scene.objects).items() if len(k) == 1}
-    apart = [p for p, k in single.items() if len(having(scene.objects, scene.objects[k].label)) > 1]
-    if not single:
-        return
-    phrase = str(rng.choice(apart or list(single)))
-    found = asker.places(scene, Task.DETECT, [phrase])
-    pairs = matched([d.box for d in found if d.box], [scene.objects[single[phrase]].box])
-    tally.add(len(found) == 1 and bool(pairs))
-
-
-def evaluate(folder: str, seed: int, number: int) -> dict[str, float]:
-    """Every row of the table by its key, and some more that explain them."""
+def evaluate(answer: Answerer, seed: int, number: int) -> dict[str, float]:
+    """Every row of the table by its key."""
     torch.manual_seed(seed)
-    rng, asker = np.random.default_rng(seed), Asker(folder)
-    first = seed * SEEDS_PER_RUN
+    rng, first = np.random.default_rng(seed), seed * SEEDS_PER_RUN
     scenes = [compose(first + k, size_px=SIZE_PX) for k in range(number)]
-    keys = (
-        "absent",
-        "box_iou",
-        "mask_iou",
-        "ask",
-        "presence",
-        "count",
-        "colour",
-        "beside",
-        "caption",
-        "refer",
-        "seconds",
-    )
-    tallies = {key: Tally() for key in keys}
-    answers = detect_all(asker, scenes, tallies)
-    rows = {"ap50": average_precision(answers, scenes)}
-    for scene in scenes:
-        segment_some(asker, scene, rng, tallies["mask_iou"])
-        ask_some(asker, scene, rng, tallies)
-        refer_some(asker, scene, rng, tallies["refer"])
-        said = named(asker.words(scene, Task.CAPTION))
-        tallies["caption"].add(f1(said, named(" ".join(o.label for o in scene.objects))))
-    for scene in scenes[:25]:
-        started = time.perf_counter()
-        asker.places(scene, Task.DETECT, [scene.objects[0].label if scene.objects else "cat"])
-        tallies["seconds"].add(time.perf_counter() - started)
+    questions = every_class(scenes) + [q for k, scene in enumerate(scenes) for q in _about(k, scene.objects, rng)]
+    rows = score(scenes, questions, answer(scenes, questions))
     other = [compose(first + number + k, size_px=SIZE_PX, style=HELD_OUT_STYLE) for k in range(max(1, number // 3))]
-    rows["ap50_held_out"] = average_precision(detect_all(asker, other), other)
-    rows |= {key: tally.mean for key, tally in tallies.items()}
-    return rows | {"seconds": float(np.median(tallies["seconds"].values))}
+    rows["ap50_held_out"] = average_precision([r.detections for r in answer(other, every_class(other))], other)
+    return rows
 
 
 def table(rows: dict[str, float]) -> str:
@@ -220,7 +241,7 @@ def table(rows: dict[str, float]) -> str:
         lines.append(
             f"{bar.name:<58}{value:>9.3f}{wanted:>7}{bar.aim:>7.2f}  {'' if good else 'below the bar'}".rstrip()
         )
-    more = ", ".join(f"{key} {rows[key]:.3f}" for key in ("presence", "count", "colour", "beside"))
+    more = ", ".join(f"{key} {rows[key]:.3f}" for key in WORDS)
     return "\n".join([*lines, f"of the answers: {more}"])
 
 
@@ -229,9 +250,10 @@ def main() -> None:
     parser.add_argument("--model", default="assets/pinpoint-nano")
     parser.add_argument("--seed", type=int, default=7, help="scenes from seed * 100,000 on; training's lie far above")
     parser.add_argument("--scenes", type=int, default=300)
+    parser.add_argument("--jobs", action="store_true", help="by way of PNG files and python -m jobs.label")
     parser.add_argument("--out", type=Path, help="also write the figures there as JSON")
     args = parser.parse_args()
-    rows = evaluate(args.model, args.seed, args.scenes)
+    rows = evaluate((by_jobs if args.jobs else by_backend)(args.model), args.seed, args.scenes)
     print(table(rows))
     if args.out:
         args.out.write_text(json.dumps(rows, indent=1))
