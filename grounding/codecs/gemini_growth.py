@@ -16,30 +16,38 @@ _MASK = re.compile(r'data:image/[^"\'\s]*|[A-Za-z0-9+/_-]{120,}={0,2}')
 """Masks: base64 of an even area is the same letters for pages."""
 
 
+_TOKEN = re.compile(r'"[^"\\\n]*(?:\\.[^"\\\n]*)*"|["\[\]{}]')
+"""A string on one line, a bracket, or the quote of a string that does not end."""
+
+
 def whole_part(text: str) -> str:
     """`text` up to its last entry that is complete: to its last "}", or "]" where it has no objects."""
-    end = text.rfind("}")
-    return text[: (end if end >= 0 else text.rfind("]")) + 1]
+    return text[: _scan(text)[0]]
 
 
 def closed(text: str) -> str:
     """The whole part of a cut answer as one that ends: brackets that are open are closed, and so is a fence."""
-    whole = whole_part(text)
+    end, closers = _scan(text)
+    whole = text[:end]
+    return whole + closers + ("\n```" if whole.count("```") % 2 else "")
+
+
+def _scan(text: str) -> tuple[int, str]:
+    """(where the whole part ends, the brackets that close what is open there)."""
     stack: list[str] = []
-    quoted = escaped = False
-    for letter in whole:
-        if escaped:
-            escaped = False
-        elif quoted:
-            escaped, quoted = letter == "\\", letter != '"'
-        elif letter == '"':
-            quoted = True
-        elif letter in "[{":
-            stack.append("]" if letter == "[" else "}")
-        elif stack and letter == stack[-1]:
+    ends = {"]": (0, ""), "}": (0, "")}
+    objects = False
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in "[{":
+            objects = objects or mark == "{"
+            stack.append("]" if mark == "[" else "}")
+        elif mark in "]}" and stack and mark == stack[-1]:
             stack.pop()
-    fence = "\n```" if whole.count("```") % 2 else ""
-    return whole + "".join(reversed(stack)) + fence
+            ends[mark] = (token.end(), "".join(reversed(stack)))
+        elif mark == '"' and "\n" not in text[token.end() :]:
+            break  # the answer ends inside this string
+    return ends["}"] if objects else ends["]"]
 
 
 def circles(text: str) -> bool:
