@@ -20,25 +20,21 @@ _BUSY_S = 5.0
 class Database:
     """One file, one connection, used by one thread at a time; `kind` is the application_id that marks such files."""
 
-    def __init__(self, path: Path, schema: str, *, kind: int, version: int, alone: bool = False) -> None:
-        """Opens or makes the file. alone: no other process may open it meanwhile."""
+    def __init__(self, path: Path, schema: str, *, kind: int, version: int) -> None:
+        """Opens or makes the file."""
         self._turn = threading.RLock()
         self._closed = False
         with _explained():
-            self._connection = sqlite3.connect(
-                path, timeout=0.5 if alone else _BUSY_S, isolation_level=None, check_same_thread=False
-            )
+            self._connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             with _explained():
-                self._prepare(schema, kind, version, alone)
+                self._prepare(schema, kind, version)
         except RequestError:
             self._connection.close()
             raise
 
-    def _prepare(self, schema: str, kind: int, version: int, alone: bool) -> None:
+    def _prepare(self, schema: str, kind: int, version: int) -> None:
         run = self._connection.execute
-        if alone:
-            run("PRAGMA locking_mode = EXCLUSIVE")
         run("PRAGMA trusted_schema = OFF")
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
@@ -77,11 +73,6 @@ class Database:
             self._check_open()
             yield self._connection
 
-    def copy_to(self, path: Path) -> None:
-        """A whole, consistent copy in a new file, also while it is being written to."""
-        with self.read() as connection:
-            connection.execute("VACUUM INTO ?", (str(path),))
-
     def close(self) -> None:
         with self._turn:
             self._closed = True
@@ -100,7 +91,9 @@ def _explained() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise RequestError(_SENTENCES.get(_code(error), _UNUSABLE)) from error
     except sqlite3.DatabaseError as error:
-        raise RequestError("The file the labels are kept in is damaged. Start anew in another folder.") from error
+        raise RequestError(
+            "The file the labels are kept in is damaged. Take a saved copy, or start a new project."
+        ) from error
 
 
 def _code(error: sqlite3.Error) -> str:
@@ -110,8 +103,8 @@ def _code(error: sqlite3.Error) -> str:
 
 _UNUSABLE = "The labels cannot be kept in that folder. Check that it exists and may be written to."
 _SENTENCES = {
-    "BUSY": "Another run is working in that folder. Wait for its end, or choose another folder.",
-    "LOCKED": "Another run is working in that folder. Wait for its end, or choose another folder.",
-    "FULL": "The disk is full. Make room and start again: what is labelled is kept.",
+    "BUSY": "Somebody else is writing to this project just now. Try again.",
+    "LOCKED": "Somebody else is writing to this project just now. Try again.",
+    "FULL": "The disk is full. Make room and try again: what was there is kept.",
     "READONLY": "The folder may not be written to. Choose another one.",
 }

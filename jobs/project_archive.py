@@ -1,0 +1,145 @@
+"""A project as one ZIP to take away or hand on: pictures, labels, answers and the whole history; and back again.
+
+An archive may come from a stranger. Members are looked up by the names this module gives them and never unpacked to
+the disk under their own; sizes are limited as they are read; pictures and labels go in by the same door as any others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grounding.errors import GroundingError, RequestError
+from grounding.images import MAX_BYTES
+from grounding.labels import Sample
+from jobs.project import Project
+from jobs.project_store import PICTURES
+from jobs.records import decode
+
+MAX_ARCHIVE_BYTES = 4_000_000_000
+"""What an archive may unpack to in all, counted as it is read."""
+
+_MAX_LINE = 200_000_000  # a picture's history: 3,000 steps of 200 objects
+_MAX_BLOB = 64_000_000
+_ABOUT, _LABELS = "project.json", "labels.jsonl"
+_NO_PROJECT = "This ZIP holds no project, or a damaged one. Save it again where it came from."
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, NotImplementedError,
+            RuntimeError, AttributeError)  # fmt: skip
+
+
+def save_as(project: Project, path: Path) -> None:
+    """Everything in `project` as one ZIP at `path`, whole or not at all; the project stays as it is."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            _write(project, archive)
+        part.replace(path)
+    except OSError as error:
+        raise RequestError("The project cannot be saved there. Check the folder and the disk's space.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def import_archive(path: Path, folder: Path) -> Project:
+    """A new project in `folder` with all that `save_as` put into the ZIP; RequestError where it is no such ZIP."""
+    if folder.exists() and any(folder.iterdir()):
+        raise RequestError("There is a project of this name already. Open it, or choose another name.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            reader = _Reader(archive)
+            about = json.loads(reader.read(_ABOUT, _MAX_BLOB))
+            project = Project.create(folder, str(about["name"])[:200])
+            try:
+                project.set_class_names([str(each) for each in about["labels"]])
+                for line in reader.lines(_LABELS):
+                    _add(project, reader, json.loads(line))
+            except (GroundingError, *_DAMAGED):
+                project.close()
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+            return project
+    except _DAMAGED as error:
+        raise RequestError(_NO_PROJECT) from error
+
+
+def _write(project: Project, archive: zipfile.ZipFile) -> None:
+    about = {"pinpoint_project": 1, "name": project.name, "labels": list(project.labels)}
+    archive.writestr(_ABOUT, json.dumps(about), zipfile.ZIP_DEFLATED)
+    written: set[str] = set()
+    with archive.open(zipfile.ZipInfo(_LABELS), "w", force_zip64=True) as lines:
+        rows = []
+        for entry in project.pictures():
+            row = project.dump(entry.id)
+            rows.append((entry.id, row["file"], _blobs(row)))
+            lines.write(json.dumps(row).encode() + b"\n")
+    for picture, file, blobs in rows:
+        if file not in written:
+            archive.writestr(f"{PICTURES}/{file}", project.picture(picture))
+        for key in blobs - written:
+            archive.writestr(f"blobs/{key}", project.blob(key))
+        written |= {file, *blobs}
+
+
+def _blobs(value: Any) -> set[str]:
+    """The keys of every blob that a record names."""
+    if isinstance(value, dict):
+        own = {value["blob"]} if isinstance(value.get("blob"), str) else set()
+        return own.union(*(_blobs(each) for each in value.values()))
+    return set().union(*(_blobs(each) for each in value)) if isinstance(value, list) else set()
+
+
+def _add(project: Project, reader: _Reader, row: dict[str, Any]) -> None:
+    file = row["file"]
+    if not re.fullmatch(r"[0-9a-f]{64}\.[a-z]{3,5}", file):
+        raise ValueError("no picture's file")
+    picture = project.add_picture(reader.read(f"{PICTURES}/{file}", MAX_BYTES), str(row["name"]))
+
+    def sample(record: Any) -> Sample:
+        return decode(record, Sample, reader.blob)
+
+    steps = [(str(each["what"]), str(each["at"]), bool(each["done"]), sample(each["sample"])) for each in row["steps"]]
+    current, differs = row["step"], row["disagreement"]
+    if not (isinstance(current, int) and 0 <= current <= len(steps)):
+        raise ValueError("no step of it")
+    answers = [sample(each) for each in row["answers"]]
+    project.restore(picture, steps, current, answers, None if differs is None else float(differs))
+
+
+class _Reader:
+    """Reads members of a stranger's ZIP, so much of each and so much in all."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._left = MAX_ARCHIVE_BYTES
+
+    def read(self, name: str, most: int) -> bytes:
+        with self._archive.open(name) as file:
+            data = file.read(most + 1)
+        self._count(len(data), most)
+        return data
+
+    def blob(self, key: str) -> bytes:
+        """A blob, which is what its name says: the hash of its content."""
+        data = self.read(f"blobs/{key}", _MAX_BLOB)
+        if hashlib.sha256(data).hexdigest() != key:
+            raise ValueError("not the blob of this name")
+        return data
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with self._archive.open(name) as file:
+            while line := file.readline(_MAX_LINE + 1):
+                self._count(len(line), _MAX_LINE)
+                yield line
+
+    def _count(self, size: int, most: int) -> None:
+        self._left -= size
+        if size > most or self._left < 0:
+            raise RequestError("The ZIP unpacks to more than a project may hold. Split it where it came from.")
