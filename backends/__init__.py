@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import cast
 
-from grounding.backend import Backend, Batching, Capabilities, ManyModels, Tools
+from grounding.backend import Backend, Batching, Capabilities, Loading, ManyModels, Report, Tools
 from grounding.errors import ConfigError, GroundingError, Stopped
 from grounding.settings import Settings
 from grounding.types import Harm, Options, Outcome, Request, Result
@@ -25,7 +25,8 @@ _LOCAL = Capabilities(no_safety="A model on this machine has no such filters: it
 class Spec:
     """A backend before it is loaded: enough for the page to offer it without importing it.
 
-    opener: "module:function", called as function(model, settings, api_key) -> Backend.
+    opener: "module:function", called as function(model, settings, api_key) -> Backend; where it `reports`, with a
+    Report behind these.
     models: what the page offers, the default first; any other id may be typed. None: there is no default.
     needs_key: True where each caller brings a key.
     capabilities: what the backend will say of itself once it is opened.
@@ -38,6 +39,7 @@ class Spec:
     needs_key: bool = False
     capabilities: Capabilities = _LOCAL
     tools: str = ""
+    reports: bool = False
 
 
 SPECS: dict[str, Spec] = {
@@ -57,6 +59,7 @@ SPECS: dict[str, Spec] = {
             at_once=8,
             options=frozenset({"temperature", "max_output_tokens", "language", "tiles"}),
         ),
+        reports=True,
     ),
     "gemini": Spec(
         "Gemini (Google's API)",
@@ -138,6 +141,7 @@ class Pool:
         self._opening = {False: threading.Lock(), True: threading.Lock()}
         self._table = threading.Lock()
         self._open: OrderedDict[_Key, _Lent] = OrderedDict()
+        self._loading: dict[_Key, Loading] = {}
 
     @contextmanager
     def lend(self, name: str, model: str, api_key: str = "") -> Iterator[Backend]:
@@ -154,6 +158,18 @@ class Pool:
             with self._table:
                 lent.users -= 1
             self._tidy(SPECS[name].needs_key, spare=0)
+
+    def loading(self, name: str, model: str, api_key: str = "") -> Loading | None:
+        """How far a model is that somebody waits for in `lend`; None while nothing of it is loaded, or all."""
+        with self._table:
+            return self._loading.get((name, model, api_key))
+
+    def _reporter(self, key: _Key) -> Report:
+        def report(loading: Loading) -> None:
+            with self._table:
+                self._loading[key] = loading
+
+        return report
 
     def close(self) -> None:
         """Close everything, lent or not."""
@@ -178,9 +194,14 @@ class Pool:
                 return lent
             self._tidy(spec.needs_key, spare=1)  # before, not after: there may be memory for one only
             module, function = spec.opener.split(":")
-            opener: Callable[[str, Settings, str], Backend] = getattr(importlib.import_module(module), function)
+            opener: Callable[..., Backend] = getattr(importlib.import_module(module), function)
+            report = (self._reporter(key),) if spec.reports else ()
             beside = self._beside(key) if spec.needs_key else None
-            opened = opener(model, self._settings, api_key) if beside is None else beside.with_model(model)
+            try:
+                opened = opener(model, self._settings, api_key, *report) if beside is None else beside.with_model(model)
+            finally:
+                with self._table:
+                    self._loading.pop(key, None)
             lent = _Lent(opened, users=1)
             with self._table:
                 self._open[key] = lent

@@ -22,7 +22,7 @@ from backends.paligemma_masks import MaskDecoder
 from backends.paligemma_planner import prefixes
 from backends.paligemma_reading import Said, read
 from backends.paligemma_voice import Row
-from grounding.backend import Backend, Capabilities
+from grounding.backend import Backend, Capabilities, Report
 from grounding.codecs.mask_tokens import with_masks
 from grounding.errors import BackendError, GroundingError, ModelLoad, RequestError, Stopped
 from grounding.settings import Settings
@@ -39,12 +39,14 @@ _LOADING = threading.Lock()
 """transformers' from_pretrained is not safe in two threads at once; a lost model is loaded again beside the Pool."""
 
 
-def open_backend(model: str, settings: Settings, api_key: str) -> Backend:
+def open_backend(model: str, settings: Settings, api_key: str, report: Report | None = None) -> Backend:
     """The checkpoint `model`, loaded; `api_key` is not used. Raises ModelLoad with what to do where it cannot be."""
 
     def load() -> Checkpoint:
         with _LOADING:
-            return paligemma_load.load(model, settings.hf_token)
+            return paligemma_load.load(
+                model, settings.hf_token, device=settings.device, precision=settings.precision, report=report
+            )
 
     return PaliGemma(load(), settings.hf_token, reload=load)
 

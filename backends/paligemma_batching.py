@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from backends.paligemma_generate import Engine
-from backends.paligemma_load import is_out_of_memory
+from backends.paligemma_place import is_out_of_memory
 from backends.paligemma_voice import Answer, Row, Voice
 from grounding.errors import BackendError, Stopped
 

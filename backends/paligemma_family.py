@@ -98,17 +98,17 @@ class Member:
 
     def weights_bytes(self, precision: Precision) -> int:
         """What the weights take in memory."""
-        if self.language and precision in _LINEAR_BYTES:
+        if self.language and precision in LINEAR_BYTES:
             rest = self.parameters - self.language.linear
-            return round(self.language.linear * _LINEAR_BYTES[precision] + rest * 2)
+            return round(self.language.linear * LINEAR_BYTES[precision] + rest * 2)
         return self.parameters * bytes_per_weight(precision)
 
     def memory_bytes(self, precision: Precision, rows: int = 1) -> int:
-        """What loading it and answering `rows` prompts at once takes, about: see `needed_bytes`."""
-        return needed_bytes(self.weights_bytes(precision), self.language, self.image_tokens, rows)
+        """What loading it and answering `rows` prompts at once takes, the program with it: see `needed_bytes`."""
+        return RUNTIME_BYTES + needed_bytes(self.weights_bytes(precision), self.language, self.image_tokens, rows)
 
 
-_LINEAR_BYTES = {Precision.INT8: 1.002, Precision.NF4: 0.516}
+LINEAR_BYTES = {Precision.INT8: 1.002, Precision.NF4: 0.516}
 """Bytes for each weight of a linear layer. int8 keeps a float32 for each row; nf4 a byte for each 64 weights and a
 float32 for each 256 of those (double quantisation). Everything else (embeddings, norms) stays in 16 bits."""
 
@@ -121,12 +121,12 @@ more; those of another are mapped beside it, which the system takes back when it
 
 
 def needed_bytes(weights: int, language: Language | None, image_tokens: int, rows: int = 1) -> int:
-    """Weights, the program and the work: keys and values of every token, and the largest step of reading the prompt.
+    """Weights and work: keys and values of every token, and the largest step of reading the prompt; not the program.
 
     That step is the attention of one layer, heads x tokens x tokens in 32 bits, twice. 200 tokens are for the prompt
     and its answer. A rule to refuse what cannot work, not a measurement.
     """
-    total = weights * LOADING + RUNTIME_BYTES
+    total = weights * LOADING
     if language:
         tokens = image_tokens + 200
         kept = 2 * language.layers * language.kv_heads * language.head_dim * 2 * tokens

@@ -1,36 +1,38 @@
 """Gets a PaliGemma checkpoint and its mask codebook into memory, from a folder or the Hub, or says why not.
 
 Knows no request and no answer. Loading is not safe in two threads at once: the caller holds a lock (the Pool does).
+4 and 8 bits have been loaded from checkpoints made for the tests only, see docs/decisions/0009-loading.md.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from backends import paligemma_hub, paligemma_place
+from backends.paligemma_family import BUNDLED, Precision, Wanted, member, wanted
+from backends.paligemma_hub import HUB_ID, short
+from backends.paligemma_place import WIDE, is_out_of_memory
 from backends.paligemma_scores import Calibration, read
+from grounding.backend import Loading, Report, Stage
 from grounding.codecs.mask_tokens import MaskCodec
-from grounding.errors import ModelLoad
+from grounding.errors import ConfigError, ModelLoad
 
-BUNDLED = {"pinpoint-nano": Path(__file__).parents[1] / "assets" / "pinpoint-nano"}
 MASK_FILE = "vae-oid.npz"
 MASK_SPACE = "big-vision/paligemma"  # Google's own demo; the file is public there
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_INDEX = "model.safetensors.index.json"
 _FILES = ("*.json", "*.safetensors", "tokenizer.model", MASK_FILE)  # of a Hub repository: all a load needs, no pickles
-_WIDE = 1024  # text width from which float32 on a CPU is out of the question: the 2B Gemma has 2048, our own 256
-_MEMINFO = Path("/proc/meminfo")
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A model ready to generate, with the folder its files are in."""
+    """A model ready to generate, with the folder its files are in. dtype: "float32", "bfloat16", "nf4" …"""
 
     name: str
     folder: Path
@@ -41,35 +43,40 @@ class Checkpoint:
     calibration: Calibration | None = None
 
 
-def load(name: str, hf_token: str | None) -> Checkpoint:
-    """The checkpoint `name`: a bundled one, a folder, or an id on the Hub; raises ModelLoad with what to do."""
+def load(
+    name: str,
+    hf_token: str | None,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    report: Report | None = None,
+) -> Checkpoint:
+    """The checkpoint `name`: a bundled one, a folder, or an id on the Hub; raises ModelLoad with what to do.
+
+    Behind an @ the name may say a precision or a revision: "google/paligemma-3b-mix-448@nf4". report: told how far.
+    """
     from safetensors import SafetensorError
 
-    folder = _folder(name, hf_token)
+    asked = wanted(name)
+    if asked.precision is Precision.AUTO:
+        asked = replace(asked, precision=Precision(precision))
+    folder = _folder(asked, device, hf_token, report)
     kind = _model_type(folder)
     if kind and kind != "paligemma":
-        raise ModelLoad(f"{_short(name)} is a {kind[:30]} model. Choose a PaliGemma or PaliGemma 2 checkpoint.")
+        raise ModelLoad(f"{short(asked.id)} is a {kind[:30]} model. Choose a PaliGemma or PaliGemma 2 checkpoint.")
     if missing := _missing(folder):
-        raise ModelLoad(f"{_short(name)} lacks {missing}, so it cannot be loaded. Get all of its files again.")
+        raise ModelLoad(f"{short(asked.id)} lacks {missing}, so it cannot be loaded. Get all of its files again.")
     try:
-        return _load(name, folder)
+        return _load(name, asked, folder, device, report)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, MemoryError, SafetensorError) as error:
-        if isinstance(error, ModelLoad):
+        if isinstance(error, (ModelLoad, ConfigError)):
             raise
         if is_out_of_memory(error):
-            raise ModelLoad(_too_large(name)) from error
-        raise ModelLoad(f"The files of {_short(name)} are damaged or do not fit together. Get them again.") from error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a torch or Python error says that memory, of the GPU or the machine, ran out."""
-    import torch
-
-    words = str(error)
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError)
-        and ("out of memory" in words or "not enough memory" in words or "can't allocate" in words)
-    )
+            said = f"There is not enough free memory for {short(asked.id)}."
+            raise ModelLoad(f"{said} Close other programs or choose a smaller model.") from error
+        raise ModelLoad(
+            f"The files of {short(asked.id)} are damaged or do not fit together. Get them again."
+        ) from error
 
 
 def mask_codec(checkpoint: Checkpoint, hf_token: str | None) -> MaskCodec:
@@ -80,83 +87,58 @@ def mask_codec(checkpoint: Checkpoint, hf_token: str | None) -> MaskCodec:
 
 def fetch_mask_file(hf_token: str | None = None) -> Path:
     """`vae-oid.npz` from the Hub, downloaded once and then found in its cache without the network."""
+    kept = paligemma_hub.cached(MASK_SPACE, (MASK_FILE,), repo_type="space")
+    if kept and (kept / MASK_FILE).is_file():
+        return kept / MASK_FILE
     try:
-        return _snapshot(MASK_SPACE, (MASK_FILE,), hf_token, repo_type="space") / MASK_FILE
+        return paligemma_hub.fetch(MASK_SPACE, (MASK_FILE,), hf_token, repo_type="space") / MASK_FILE
     except ModelLoad as error:
         raise ModelLoad("The mask codebook could not be fetched from the Hugging Face Hub.") from error
 
 
-def _folder(name: str, hf_token: str | None) -> Path:
+def _folder(asked: Wanted, device: str, hf_token: str | None, report: Report | None) -> Path:
+    name = asked.id
     if name in BUNDLED:
         if not (BUNDLED[name] / "config.json").is_file():
             raise ModelLoad(f"{name} is not in this copy of Pinpoint. Get a complete copy, or choose another model.")
         return BUNDLED[name]
     if (folder := Path(name)).name and os.path.isdir(folder):  # Path.is_dir raises on a name too long
         return folder
-    if not _HUB_ID.fullmatch(name):
+    if not HUB_ID.fullmatch(name):
         raise ModelLoad("That is neither a folder on this machine nor a model id such as google/paligemma2-3b-mix-224.")
-    config = _snapshot(name, ("config.json",), hf_token)
-    if _model_type(config) != "paligemma":
-        return config  # before gigabytes of something else are downloaded
-    return _snapshot(name, _FILES, hf_token)
+    return _from_hub(asked, device, hf_token, report)
 
 
-def _snapshot(repo: str, files: tuple[str, ...], hf_token: str | None, repo_type: str = "model") -> Path:
-    """The folder of the Hub's cache with these files; the network is asked only for what is not there yet."""
-    from httpx2 import HTTPError  # huggingface_hub rides on it and lets its connection errors through
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    def found(*, cached_only: bool) -> Path:
-        path = snapshot_download(
-            repo, repo_type=repo_type, allow_patterns=list(files), token=hf_token, local_files_only=cached_only
-        )
-        return Path(path)
-
-    try:
-        folder = found(cached_only=True)
-        if not (_missing(folder) if files == _FILES else not (folder / files[0]).is_file()):
-            return folder
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        return found(cached_only=False)
-    except (HfHubHTTPError, HTTPError, OSError, ValueError) as error:
-        raise ModelLoad(_explain(error, repo)) from error
+def _from_hub(asked: Wanted, device: str, hf_token: str | None, report: Report | None) -> Path:
+    """The repository's folder in the cache; what is there already is used as it is, without asking the Hub."""
+    revisions = _revisions(asked, device)
+    for revision in revisions:
+        kept = paligemma_hub.cached(asked.id, _FILES, revision=revision)
+        if kept and not _missing(kept):
+            return kept
+    for revision in revisions:
+        try:
+            config = paligemma_hub.fetch(asked.id, ("config.json", _INDEX), hf_token, revision=revision)
+            if _model_type(config) != "paligemma":
+                return config  # before gigabytes of something else are downloaded
+            _refuse_too_large(asked, config, device)
+            return paligemma_hub.fetch(asked.id, _FILES, hf_token, revision=revision, report=report)
+        except ModelLoad as error:
+            if revision == revisions[-1] or not paligemma_hub.is_no_revision(error):
+                raise
+    raise AssertionError("there is always a last revision")
 
 
-def _explain(error: BaseException, name: str) -> str:
-    """What to do about a download that failed."""
-    from huggingface_hub import errors
-
-    name, chain = _short(name), list(_causes(error))
-    kinds = tuple(type(cause) for cause in chain)
-
-    def is_a(*wanted: type[BaseException]) -> bool:
-        return any(issubclass(kind, wanted) for kind in kinds)
-
-    if is_a(errors.GatedRepoError):
-        return (
-            f"{name} needs its licence accepted once: do so on its page at huggingface.co, then set HF_TOKEN or run "
-            "`hf auth login`, and try again."
-        )
-    if is_a(errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.HFValidationError):
-        return (
-            f"There is no model {name} on the Hugging Face Hub, or your HF_TOKEN may not read it. Check the spelling."
-        )
-    if any(isinstance(cause, OSError) and cause.errno == errno.ENOSPC for cause in chain):
-        return f"The disk is full: {name} could not be stored. Free some space or set HF_HOME to a larger disk."
-    if is_a(errors.DisabledRepoError):
-        return f"{name} was withdrawn from the Hugging Face Hub. Choose another model."
-    if is_a(errors.HfHubHTTPError):
-        return f"The Hugging Face Hub refused to send {name}. Try again later."
-    return f"{name} is not on this machine and the Hugging Face Hub cannot be reached. Connect, or use pinpoint-nano."
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _revisions(asked: Wanted, device: str) -> tuple[str | None, ...]:
+    """The branches to try in turn, None for main: one in the wanted precision is half the download."""
+    if asked.revision:
+        return (asked.revision,)
+    row = member(asked.id)
+    if row is None or not row.revisions:
+        return (None,)
+    place = paligemma_place.choose(True, device, asked.precision)
+    dtype = paligemma_place.named(place.dtype)
+    return (dtype, None) if dtype in row.revisions else (None,)
 
 
 def _missing(folder: Path) -> str:
@@ -165,7 +147,7 @@ def _missing(folder: Path) -> str:
         "its config.json": ("config.json",),
         "its image processor": ("preprocessor_config.json", "processor_config.json"),
         "its tokenizer": ("tokenizer.json", "tokenizer.model"),
-        "weights in safetensors format": ("model.safetensors", "model.safetensors.index.json"),
+        "weights in safetensors format": ("model.safetensors", _INDEX),
     }
     for what, names in needs.items():
         if not any((folder / name).is_file() for name in names):
@@ -178,7 +160,7 @@ def _missing(folder: Path) -> str:
 def _shards(folder: Path) -> set[str]:
     if (folder / "model.safetensors").is_file():
         return {"model.safetensors"}
-    return set(_read_json(folder / "model.safetensors.index.json").get("weight_map", {}).values())
+    return set(_read_json(folder / _INDEX).get("weight_map", {}).values())
 
 
 def _model_type(folder: Path) -> str:
@@ -194,55 +176,68 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _load(name: str, folder: Path) -> Checkpoint:
-    import torch
+def _load(name: str, asked: Wanted, folder: Path, device: str, report: Report | None) -> Checkpoint:
     import transformers
 
     # Without torchvision transformers warns at every load that it uses Pillow, which is what we want it to use.
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     config = transformers.PaliGemmaConfig.from_pretrained(folder, local_files_only=True)
-    device, dtype = _place(torch, config.text_config.hidden_size >= _WIDE)
-    if device == "cpu" and _weights_bytes(folder) > _free_bytes():
-        raise ModelLoad(_too_large(name))
+    place = paligemma_place.choose(config.text_config.hidden_size >= WIDE, device, asked.precision)
+    weights = paligemma_place.weights_bytes([folder / shard for shard in _shards(folder)], place.precision)
+    paligemma_place.refuse(asked.id, weights, place)
     processor = transformers.AutoProcessor.from_pretrained(folder, local_files_only=True)
     processor.tokenizer.padding_side = "left"  # padding on the right gives other answers without an error
-    model, report = transformers.PaliGemmaForConditionalGeneration.from_pretrained(
-        folder, config=config, dtype=dtype, use_safetensors=True, local_files_only=True, output_loading_info=True
-    )
-    if report["missing_keys"] or report["mismatched_keys"]:
-        raise ModelLoad(f"{_short(name)} lacks some of its weights, or they do not fit. Get all of its files again.")
-    model.to(device).eval()
-    return Checkpoint(name, folder, model, processor, device, str(dtype).removeprefix("torch."), read(folder))
+    with _reporting(transformers, weights, report):
+        model, found = transformers.PaliGemmaForConditionalGeneration.from_pretrained(
+            folder,
+            config=config,
+            dtype=place.dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **paligemma_place.quantising(transformers, place),
+        )
+    if found["missing_keys"] or found["mismatched_keys"]:
+        raise ModelLoad(f"{short(asked.id)} lacks some of its weights, or they do not fit. Get all of its files again.")
+    if not place.quantised:  # those are put where they run while they are read
+        model.to(place.device)
+    model.eval()
+    return Checkpoint(name, folder, model, processor, place.device, place.precision.value, read(folder))
 
 
-def _place(torch: Any, wide: bool) -> tuple[str, Any]:
-    """Where to run, and in which numbers: float32 is safest, 16 bits are needed for billions of weights."""
-    if torch.cuda.is_available():
-        half = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-        return "cuda", half if wide else torch.float32
-    device = "mps" if torch.backends.mps.is_available() else "cpu"
-    return device, torch.bfloat16 if wide else torch.float32
+@contextmanager
+def _reporting(transformers: Any, weights: int, report: Report | None) -> Iterator[None]:
+    """While weights are read, `report` is told how many: by the bar that transformers would show."""
+    if report is None:
+        yield
+        return
+    report(Loading(Stage.READING, 0, weights))
 
+    def counted(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        items = list(args[0]) if args else None
+        return factory(*args, **kwargs) if items is None else _counting(items, weights, report)
 
-def _weights_bytes(folder: Path) -> int:
-    """A lower bound of the memory the weights will take: what their files take, in 16 bits if they are in 16 bits."""
-    return sum((folder / shard).stat().st_size for shard in _shards(folder)) // 2
-
-
-def _free_bytes() -> float:
-    """Memory the system could give us, without limit where it does not say (elsewhere than on Linux)."""
+    before = transformers.logging.set_tqdm_hook(counted)
     try:
-        said = re.search(r"MemAvailable:\s+(\d+) kB", _MEMINFO.read_text())
-    except OSError:
-        said = None
-    return int(said[1]) * 1024 if said else float("inf")
+        yield
+    finally:
+        transformers.logging.set_tqdm_hook(before)
 
 
-def _too_large(name: str) -> str:
-    return f"There is not enough free memory for {_short(name)}. Close other programs or choose a smaller model."
+def _counting(items: list[Any], weights: int, report: Report) -> Iterator[Any]:
+    for number, item in enumerate(items, 1):
+        yield item
+        report(Loading(Stage.READING, weights * number // len(items), weights))
 
 
-def _short(name: str) -> str:
-    """A model's name fit to show: an id as it is, of a folder's path only the last part."""
-    return name if _HUB_ID.fullmatch(name) and len(name) <= 60 else f"“{Path(name).name[:60]}”"
+def _refuse_too_large(asked: Wanted, config: Path, device: str) -> None:
+    """Raises ModelLoad where a repository will not fit, by what is known of it before its weights are here."""
+    row = member(asked.id)
+    total = _read_json(config / _INDEX).get("metadata", {}).get("total_size")
+    if row is None and not isinstance(total, int):
+        return
+    wide = _read_json(config / "config.json").get("text_config", {}).get("hidden_size", WIDE)
+    place = paligemma_place.choose(not isinstance(wide, int) or wide >= WIDE, device, asked.precision)
+    weights = row.weights_bytes(place.precision) if row else int(total) // 2  # as if it were 32 bits kept in 16
+    paligemma_place.refuse(asked.id, weights, place)

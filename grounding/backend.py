@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from grounding.types import Estimate, Harm, Request, Result, SelfTest, Task
@@ -31,6 +32,24 @@ class Capabilities:
     documents: bool = False
     options: frozenset[str] = frozenset({"temperature", "max_output_tokens"})
     at_once: int = 1
+
+
+class Stage(StrEnum):
+    DOWNLOADING = "downloading"
+    READING = "reading into memory"
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How far a model is on its way: `done` of `total` bytes, None where that is not known."""
+
+    stage: Stage
+    done: int
+    total: int | None = None
+
+
+Report = Callable[[Loading], None]
+"""Called now and then while a model loads, from any thread."""
 
 
 class Backend(Protocol):

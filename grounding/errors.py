@@ -9,6 +9,7 @@ GroundingError            shown to people as it is: what happened and what to do
     ├── RateLimited       … because too much was asked; `retry_after_s` says when to come back, if known
     ├── Timeout           … in the time allowed
     └── ModelLoad         … because its weights could not be loaded
+        └── Gated         … before their licence is accepted; `steps` are the way in, one sentence each
 
 Messages stay under 200 characters and hold no path, no class name and no key. A block by a safety filter is a Result,
 not an error.
@@ -54,3 +55,9 @@ class Timeout(BackendError):
 
 class ModelLoad(BackendError):
     pass
+
+
+class Gated(ModelLoad):
+    def __init__(self, message: str, steps: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.steps = steps

@@ -20,6 +20,8 @@ class Settings:
     gemini_api_key: the operator's own key; visitors of the page use it only where `share_key` says so.
     share_key: PINPOINT_SHARE_KEY=1: whoever opens the page may spend the operator's key.
     backend, model: the first choice of the page and the command line; None picks what is at hand.
+    device: where models of this machine run: "auto", "cpu", "cuda", "cuda:1" or "mps". precision: of their weights:
+    "auto", "float32", "bfloat16", "float16", on CUDA "int8" or "nf4"; a model's name may say another behind an @.
     deadline_s: how long a service may take over one request, tries and waits included.
     projects: the folder projects are kept in; a Space has none: each visitor's are temporary there.
     """
@@ -30,6 +32,8 @@ class Settings:
     hf_token: str | None = field(default=None, repr=False)
     backend: str | None = None
     model: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
     deadline_s: float = 60.0
     host: str = _LOOPBACK
     port: int = 7860
@@ -51,6 +55,15 @@ class Settings:
             hf_token=text("HF_TOKEN"),
             backend=text("PINPOINT_BACKEND"),
             model=text("PINPOINT_MODEL"),
+            device=_one_of(
+                text("PINPOINT_DEVICE"), r"auto|cpu|mps|cuda(:\d)?", "PINPOINT_DEVICE", "auto, cpu, cuda or mps"
+            ),
+            precision=_one_of(
+                text("PINPOINT_PRECISION"),
+                "auto|float32|bfloat16|float16|int8|nf4",
+                "PINPOINT_PRECISION",
+                "auto, float32, bfloat16, float16, int8 or nf4",
+            ),
             host=text("PINPOINT_HOST") or (_EVERYWHERE if on_space else _LOOPBACK),
             port=_port(text("PINPOINT_PORT") or "7860"),
             on_space=on_space,
@@ -76,6 +89,13 @@ def _flag(value: str | None, name: str) -> bool:
     if value.lower() in {"1", "yes", "true", "on"}:
         return True
     raise ConfigError(f"{name} should be 1 or 0.")
+
+
+def _one_of(value: str | None, pattern: str, name: str, choices: str) -> str:
+    """`value` if `pattern` allows it, "auto" where there is none."""
+    if value and not re.fullmatch(pattern, value.lower()):
+        raise ConfigError(f"{name} should be {choices}.")
+    return (value or "auto").lower()
 
 
 def _port(value: str) -> int:

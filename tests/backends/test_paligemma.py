@@ -20,7 +20,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as HttpRequest
 from werkzeug import Response
 
-from backends import SPECS, Pool, paligemma_load
+from backends import SPECS, Pool, paligemma_load, paligemma_place
 from backends.paligemma import PaliGemma, open_backend
 from backends.paligemma_generate import Engine, generate
 from backends.paligemma_voice import Answer, Row
@@ -34,11 +34,6 @@ from tests import tiny_paligemma
 PICTURE = load(Image.new("RGB", (400, 300), "navy"))
 NOISE = load(Image.effect_noise((90, 60), 90))
 CATS = [Box(200 / 1024, 100 / 1024, 400 / 1024, 300 / 1024), Box(600 / 1024, 500 / 1024, 800 / 1024, 700 / 1024)]
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_paligemma.build(tmp_path_factory.mktemp("tiny-paligemma"))
 
 
 @pytest.fixture(scope="session")
@@ -378,7 +373,7 @@ def test_weights_larger_than_memory_are_refused_before_they_take_it(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 2000 kB\nMemAvailable:     100 kB\n")
-    monkeypatch.setattr(paligemma_load, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(paligemma_place, "_MEMINFO", tmp_path / "meminfo")
     with pytest.raises(ModelLoad, match="not enough free memory") as caught:
         paligemma_load.load(str(folder), None)
     told(caught.value, tmp_path)
