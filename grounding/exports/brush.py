@@ -47,29 +47,21 @@ def decode_brush(said: list[float], size_wh: tuple[int, int]) -> np.ndarray:
         if repeated:
             out[at : at + run] = bits.take(8) > 127
         else:
-            words = bits.words(run)
-            out[at : at + run] = (words > 127)[: count - at]
+            words = bits.take(8 * run).to_bytes(run, "big")
+            out[at : at + run] = (np.frombuffer(words, dtype=np.uint8) > 127)[: count - at]
         at += run
     return out.reshape(size_wh[1], size_wh[0], 4)[..., 3].copy()
 
 
 class _Bits:
     def __init__(self, said: bytes) -> None:
-        self._bits = np.unpackbits(np.frombuffer(said, dtype=np.uint8))
+        self._bits = f"{int.from_bytes(said, 'big'):0{len(said) * 8}b}" if said else ""
         self._at = 0
 
     def take(self, count: int) -> int:
         """The next `count` bits as a number."""
-        bits = self._next(count)
-        return int(bits @ (1 << np.arange(count - 1, -1, -1)))
-
-    def words(self, count: int) -> np.ndarray:
-        """The next `count` bytes: uint8[count]."""
-        return np.packbits(self._next(count * 8))
-
-    def _next(self, count: int) -> np.ndarray:
         found = self._bits[self._at : self._at + count]
         if len(found) < count:
             raise RequestError("A brush's bytes end in the middle.")
         self._at += count
-        return found
+        return int(found, 2)

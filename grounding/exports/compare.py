@@ -51,11 +51,7 @@ def compare(
 
 
 def _compare_picture(written: Sample, read: Sample, threshold: int, tally: Tally) -> None:
-    if written.file is not None:
-        if read.file is None:
-            tally.add(Aspect.PICTURE, "bare")
-        elif _content(read.file) != _content(written.file):
-            tally.add(Aspect.PICTURE, "saved again")
+    _compare_file(written, read, tally)
     if written.size_wh is not None and read.size_wh != written.size_wh:
         tally.add(Aspect.SIZE, "left out" if read.size_wh is None else "changed")
     if written.task in (Task.CAPTION, Task.ASK) and written.result.text:
@@ -83,6 +79,14 @@ def _compare_picture(written: Sample, read: Sample, threshold: int, tally: Tally
             tally.add(Aspect.POINT, "left out")
         else:
             tally.add(Aspect.OBJECT, "left out")
+
+
+def _compare_file(written: Sample, read: Sample, tally: Tally) -> None:
+    if written.file is not None:
+        if read.file is None:
+            tally.add(Aspect.PICTURE, "bare")
+        elif _content(read.file) != _content(written.file):
+            tally.add(Aspect.PICTURE, "saved again")
 
 
 def _content(file: Callable[[], bytes]) -> bytes | None:

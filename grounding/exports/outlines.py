@@ -5,7 +5,6 @@ Holes and parts apart are joined to one line by bridges that are walked there an
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -52,27 +51,47 @@ def fill_through(ring: Sequence[Vertex]) -> Crop:
     return tight((canvas.astype(bool), (int(left), int(top))))
 
 
+_COMPARED = 20_000
+"""Corners compared when rings are joined: outlines of noise have far more, and any corner will do for them."""
+
+
 def joined(rings: Sequence[Ring]) -> Ring:
     """One ring through all of `rings`: each is entered from the nearest corner of those before, and left there."""
     if len(rings) == 1:
         return list(rings[0])
+    each = max(4, _COMPARED // len(rings))
+    picked = [range(0, len(ring), -(-len(ring) // each)) for ring in rings]
+    ring_of = np.repeat(np.arange(len(rings)), [len(corners) for corners in picked])
+    corner_of = np.concatenate([np.asarray(corners) for corners in picked])
+    at = np.concatenate([np.asarray(ring)[corners] for ring, corners in zip(rings, picked, strict=True)])
+    distance = np.full(len(at), np.inf)
+    nearest = np.zeros(len(at), dtype=int)
+    waiting = np.ones(len(at), dtype=bool)
     branches: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)  # (ring, corner) -> entered there
-    arrays = [np.asarray(ring, dtype=np.float64) for ring in rings]
-    waiting = set(range(1, len(rings)))
-    nearest: list[tuple[float, int, int, int, int]] = []
     newest = 0
-    while waiting:
-        for other in waiting:
-            distance, here, there = _closest(arrays[newest], arrays[other])
-            heapq.heappush(nearest, (distance, other, newest, here, there))
-        while True:
-            _, other, ring, here, there = heapq.heappop(nearest)
-            if other in waiting:
-                break
-        branches[ring, here].append((other, there))
-        waiting.discard(other)
-        newest = other
-    return _tour(rings, branches)
+    while True:
+        mine = ring_of == newest
+        waiting &= ~mine
+        left, here = np.flatnonzero(waiting), np.flatnonzero(mine)
+        if not len(left):
+            return _tour(rings, branches)
+        _update(distance, nearest, at, left, here)
+        there = left[distance[left].argmin()]
+        newest = int(ring_of[there])
+        start = nearest[there]
+        branches[int(ring_of[start]), int(corner_of[start])].append((newest, int(corner_of[there])))
+
+
+def _update(distance: np.ndarray, nearest: np.ndarray, at: np.ndarray, left: np.ndarray, here: np.ndarray) -> None:
+    """Bring the squared distance, and the place, of the nearest corner so far up to date with the corners `here`."""
+    for first in range(0, len(left), max(1, 2_000_000 // len(here))):  # in blocks: long outlines take no gigabyte
+        block = left[first : first + max(1, 2_000_000 // len(here))]
+        to_each = ((at[block][:, None] - at[here][None]) ** 2).sum(-1)
+        best = to_each.argmin(1)
+        closest = to_each[np.arange(len(block)), best]
+        nearer = closest < distance[block]
+        distance[block[nearer]] = closest[nearer]
+        nearest[block[nearer]] = here[best[nearer]]
 
 
 def _tour(rings: Sequence[Ring], branches: dict[tuple[int, int], list[tuple[int, int]]]) -> Ring:
@@ -90,17 +109,6 @@ def _tour(rings: Sequence[Ring], branches: dict[tuple[int, int], list[tuple[int,
             path.append((other, start, False))
             path += [(other, (start + step) % count, True) for step in range(count - 1, -1, -1)]
     return out
-
-
-def _closest(a: np.ndarray, b: np.ndarray) -> tuple[float, int, int]:
-    """Distance squared, and the places in `a` and `b`, of their nearest two corners."""
-    best = (np.inf, 0, 0)
-    for first in range(0, len(a), 512):  # in blocks, so that long outlines take no gigabyte
-        block = ((a[first : first + 512, None] - b[None]) ** 2).sum(-1)
-        i, j = divmod(int(block.argmin()), len(b))
-        if block[i, j] < best[0]:
-            best = (float(block[i, j]), first + i, j)
-    return best
 
 
 def _area(ring: Ring) -> int:

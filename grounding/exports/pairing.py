@@ -9,23 +9,22 @@ import numpy as np
 from grounding.geometry import iou_matrix
 from grounding.types import Box, Detection
 
+_LEAST = 0.05  # likeness below which two objects are not the same
 _NOWHERE = Box(0, 0, 1e-9, 1e-9)
 
 
 def paired(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[list[list[int]], list[int]]:
     """For each of `before` the places in `after` of what came back of it, and the places that belong to none.
 
-    Objects meet one to one where they lie alike, those of the same name first, and among equals in order. What is left
-    over is a part split off the object of that name it lies in.
+    Objects meet one to one where they lie alike, in order as far as that goes, those of the same name rather. What is
+    left over is a part split off the object of that name it lies in.
     """
     found: list[list[int]] = [[] for _ in before]
     free_before, free_after = set(range(len(before))), set(range(len(after)))
     if before and after:
         alike = _likeness(before, after)
-        for flat in np.argsort(-alike, axis=None, kind="stable"):
-            i, j = divmod(int(flat), len(after))
-            if alike[i, j] <= 0.05:
-                break
+        best_first = zip(*np.unravel_index(np.argsort(-alike, axis=None, kind="stable"), alike.shape), strict=True)
+        for i, j in [*_in_order(alike), *((int(i), int(j)) for i, j in best_first if alike[i, j] > _LEAST)]:
             if i in free_before and j in free_after:
                 found[i].append(j)
                 free_before.discard(i)
@@ -39,6 +38,26 @@ def paired(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[lis
     return found, sorted(free_after)
 
 
+def _in_order(alike: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs, in the order of both sides, that are most alike in all: files keep the order they are written in."""
+    rows, columns = alike.shape
+    worth = np.where(alike > _LEAST, alike, -np.inf)
+    best = np.zeros((rows + 1, columns + 1))
+    for i in range(rows):
+        best[i + 1, 1:] = np.maximum.accumulate(np.maximum(best[i, 1:], best[i, :-1] + worth[i]))
+    pairs = []
+    i, j = rows, columns
+    while i and j:
+        if best[i, j] == best[i - 1, j]:
+            i -= 1
+        elif best[i, j] == best[i, j - 1]:
+            j -= 1
+        else:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+    return pairs[::-1]
+
+
 def _likeness(before: Sequence[Detection], after: Sequence[Detection]) -> np.ndarray:
     """float[before, after]: the best IoU of any two of their places, more for the same name, a little for the same row.
 
@@ -50,7 +69,8 @@ def _likeness(before: Sequence[Detection], after: Sequence[Detection]) -> np.nda
             place = np.maximum(place, iou_matrix(mine, theirs))
     named = _same_name(before, after)
     row = np.arange(len(before))[:, None] == np.arange(len(after))[None]
-    likeness: np.ndarray = place * (1 + named) + 0.1 * (named & row) + 1e-6 * row
+    whole = len(before) == len(after)  # else rows have shifted, and say nothing
+    likeness: np.ndarray = place * (1 + named) + 0.1 * (named & row) * whole + 1e-6 * row
     return likeness
 
 

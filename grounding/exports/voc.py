@@ -152,7 +152,8 @@ def _read_picture(root: Element, bundle: Bundle, name: str) -> Sample:
             found.append(Detection(markup.text_of(each, "name"), box, score=score, mask=masks.get(place)))
         except RequestError as error:
             bundle.problem(name, f"Object {place} is left out. {error}")
-    return read_sample(picture, size_wh, found, bundle)
+    inside = [each for each in bundle if each.endswith(f"JPEGImages/{picture}")]  # masks have the same name
+    return read_sample(picture, size_wh, found, bundle, file=bundle.file(inside[0] if inside else picture))
 
 
 def _read_masks(bundle: Bundle, name: str, size_wh: tuple[int, int]) -> dict[int, SoftMask]:
