@@ -20,7 +20,7 @@ from grounding.errors import ImageError, RequestError
 from grounding.labels import Sample
 from grounding.types import Review
 from jobs.database import Database
-from jobs.records import blob_key, decode, encode
+from jobs.records import blob_key, decode, deflated, encode
 
 FILE = "project.sqlite"
 PICTURES = "pictures"
@@ -161,7 +161,8 @@ class Store:
     def encoded(self, sample: Sample, connection: sqlite3.Connection) -> str:
         def put(data: bytes) -> str:
             key = blob_key(data)
-            connection.execute("INSERT OR IGNORE INTO blob VALUES (?, ?)", (key, data))
+            if not connection.execute("SELECT 1 FROM blob WHERE key = ?", (key,)).fetchone():
+                connection.execute("INSERT INTO blob VALUES (?, ?)", (key, deflated(data)))
             return key
 
         return json.dumps(encode(replace(sample, file=None), put))

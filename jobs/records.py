@@ -27,7 +27,9 @@ from grounding.labels import Sample
 
 T = TypeVar("T")
 Put = Callable[[bytes], str]
+"""Keeps a blob and gives its key, which is `blob_key` of it; whether and how it is deflated is the keeper's affair."""
 Get = Callable[[str], bytes]
+"""The blob of a key, as `deflated` made it."""
 
 _LONG_TEXT = 256
 _MAX_TEXT_BYTES = 64_000_000
@@ -43,7 +45,8 @@ def to_record(sample: Sample) -> dict[str, Any]:
 
     def put(data: bytes) -> str:
         key = blob_key(data)
-        blobs[key] = base64.b64encode(data).decode()
+        if key not in blobs:
+            blobs[key] = base64.b64encode(deflated(data)).decode()
         return key
 
     return {"sample": encode(dataclasses.replace(sample, file=None), put), "blobs": blobs}
@@ -62,13 +65,17 @@ def blob_key(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def deflated(data: bytes) -> bytes:
+    return zlib.compress(data, 1)  # the levels above take thrice the time for masks a tenth smaller
+
+
 def encode(value: Any, put: Put) -> Any:
     """`value` as JSON; arrays and long texts are handed to `put`, and what it gives back stands for them."""
     texts: dict[str, Any] = {}  # every origin repeats the whole answer
 
     def put_text(text: str) -> Any:
         if text not in texts:
-            texts[text] = {"blob": put(_deflated(_utf8(text)))}
+            texts[text] = {"blob": put(_utf8(text))}
         return texts[text]
 
     return _encode(value, put, put_text)
@@ -109,7 +116,7 @@ def _decode(data: Any, kind: Any, get: Get) -> Any:
     if kind is np.ndarray:
         return _decode_array(data, get)
     if kind is str:
-        return _text(get(data["blob"])) if isinstance(data, dict) else _expect(data, str)
+        return _text(_blob(data, _MAX_TEXT_BYTES, get)) if isinstance(data, dict) else _expect(data, str)
     if kind is float:
         return float(_expect(data, float | int))
     if kind in (int, bool):
@@ -160,7 +167,7 @@ def _encode_array(array: np.ndarray, put: Put) -> dict[str, Any]:
     levels = np.rint(array * np.float32(255)).clip(0, 255).astype(np.uint8)
     exact = np.array_equal(levels.astype(np.float32) / np.float32(255), array)
     data = levels if exact else array.astype("<f4")
-    return {"size": list(array.shape), "of": "levels" if exact else "floats", "blob": put(_deflated(data.tobytes()))}
+    return {"size": list(array.shape), "of": "levels" if exact else "floats", "blob": put(data.tobytes())}
 
 
 def _decode_array(data: Mapping[str, Any], get: Get) -> np.ndarray:
@@ -169,8 +176,9 @@ def _decode_array(data: Mapping[str, Any], get: Get) -> np.ndarray:
         raise ValueError("no mask's size")
     levels = data["of"] == "levels"
     kind = np.dtype(np.uint8) if levels else np.dtype("<f4")
-    packed = _inflated(get(data["blob"]), height * width * kind.itemsize)
-    values = np.frombuffer(packed, kind).reshape(height, width).astype(np.float32)
+    values = (
+        np.frombuffer(_blob(data, height * width * kind.itemsize, get), kind).reshape(height, width).astype(np.float32)
+    )
     if levels:
         values /= np.float32(255)
     if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
@@ -178,13 +186,12 @@ def _decode_array(data: Mapping[str, Any], get: Get) -> np.ndarray:
     return values
 
 
-def _deflated(data: bytes) -> bytes:
-    return zlib.compress(data, 6)
-
-
-def _inflated(data: bytes, most: int) -> bytes:
-    """What was deflated, never more than `most` bytes of it."""
-    return zlib.decompressobj().decompress(data, most)
+def _blob(data: Mapping[str, Any], most: int, get: Get) -> bytes:
+    """The blob that `data` names, never more than `most` bytes of it; ValueError where its hash is another."""
+    blob = zlib.decompressobj().decompress(get(data["blob"]), most)
+    if blob_key(blob) != data["blob"]:
+        raise ValueError("not the blob of this name")
+    return blob
 
 
 def _utf8(text: str) -> bytes:
@@ -192,4 +199,4 @@ def _utf8(text: str) -> bytes:
 
 
 def _text(data: bytes) -> str:
-    return _inflated(data, _MAX_TEXT_BYTES).decode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "surrogatepass")
