@@ -80,7 +80,7 @@ def test_old_pictures_are_deleted_and_said_to_be(shelf: Shelf, session: Session)
     with pytest.raises(ImageError, match="two hours"):
         shelf.open(session.picture)
     with pytest.raises(ImageError):
-        actions.draw(session, View())
+        actions.full_picture(session, View(), shelf)
 
 
 def test_the_welcome_picture_never_expires(shelf: Shelf) -> None:
@@ -106,32 +106,6 @@ def test_filters_go_only_to_a_backend_that_has_them(session: Session, pool: Echo
     strict = read_form(Task.CAPTION, {"prompt": "", "harassment": "most"}, Settings())
     actions.answer(strict, session, pool, shelf)
     assert pool.echo.requests[0].safety == {Harm.HARASSMENT: Level.MOST}
-
-
-def test_moving_the_threshold_never_calls_the_backend(session: Session, pool: EchoPool, shelf: Shelf) -> None:
-    answered = asked(session, pool, shelf)
-    areas = []
-    for threshold in range(0, 250, 5):
-        drawing = actions.draw(answered, View(threshold=threshold))
-        assert drawing is not None
-        areas.append(drawing.rows[0].mask_px or 0)
-    assert len(pool.echo.requests) == 1
-    assert areas == sorted(areas, reverse=True)
-    assert areas[0] > 2 * areas[-1]
-
-
-def test_an_unknown_score_stays_unknown_and_is_never_hidden(session: Session, pool: EchoPool, shelf: Shelf) -> None:
-    drawing = actions.draw(asked(session, pool, shelf), View(score_floor=0.95))
-    assert drawing is not None
-    assert [(row.label, row.score) for row in drawing.rows] == [("dog", None)]
-    assert drawing.hidden == 1
-
-
-def test_boxes_are_in_pixels_of_the_full_picture(session: Session, pool: EchoPool, shelf: Shelf) -> None:
-    drawing = actions.draw(asked(session, pool, shelf, "cat", Task.DETECT), View())
-    assert drawing is not None
-    assert drawing.rows[0].box_px == (8, 60, 392, 240)
-    assert drawing.rows[0].mask_px is None
 
 
 def test_the_downloaded_picture_has_full_size_and_is_drawn_on(session: Session, pool: EchoPool, shelf: Shelf) -> None:

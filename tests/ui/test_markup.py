@@ -20,7 +20,6 @@ from grounding.types import (
     Usage,
 )
 from ui import markup
-from ui.actions import Row
 from ui.messages import Problem
 from ui.state import Answer
 
@@ -54,11 +53,9 @@ def tags(html: str) -> _Tags:
 
 
 def pieces(word: str) -> dict[str, str]:
-    row = Row(word, "#123456", None, (1, 2, 3, 4), 5)
     report = SafetyReport(Stage.ANSWER, word, word, (SafetyRating(word, word, True),))
     result = Result(Outcome.UNRECOGNISED, word, usage=Usage(1.0, 1, 1, 1, 1))
     return {
-        "table": markup.table([row], 1),
         "notes": markup.notes([Note(NoteKind.SKIPPED, word)]),
         "safety": markup.safety(report),
         "answered": markup.answered(Answer(Task.ASK, word, word, result)),
@@ -78,16 +75,7 @@ def test_words_never_become_markup(piece: str, word: str) -> None:
     assert word in evil.words or any(word.lower() in each.lower() or word.capitalize() in each for each in evil.words)
 
 
-def test_an_unknown_score_reads_unknown_not_zero() -> None:
-    html = markup.table([Row("cat", "#000000", None, None, None), Row("dog", "#000000", 0.5, None, None)], 0)
-    assert "unknown" in html
-    assert "0.50" in html
-    assert "0.00" not in html
-
-
-def test_an_empty_result_shows_no_empty_table() -> None:
-    assert markup.table([], 0) == ""
-    assert "below the score floor" in markup.table([], 2)
+def test_an_empty_report_shows_no_empty_list() -> None:
     assert markup.notes([]) == ""
     assert markup.safety(SafetyReport()) == ""
 
