@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH, MaskDecoder, with_masks
+from grounding.codecs.paligemma_prompts import PROMPTS, language_code
 from grounding.codecs.paligemma_scan import (
     CONTROL,
     GRAMMAR,
@@ -39,17 +40,20 @@ _TARGETS = re.compile(r"\s*(?:detect|segment)\s(.*)", re.IGNORECASE | re.DOTALL)
 def encode_prefix(request: Request) -> str:
     """The prompt of `request` in the words PaliGemma was trained on; RequestError where nothing is asked for.
 
-    A text that is already such a prompt ("ocr", "describe en", "answer de …") is sent as it is, whatever the task.
+    A text that is already such a prompt ("ocr", "describe fa", "answer de …") is sent as it is, whatever the task, with
+    the location and mask tokens in it. The kind alone ("describe") is completed with the language.
     """
     text = plain(request.text)
-    if not request.labels and GRAMMAR.fullmatch(text):
-        prefix = text
+    whole = _one_line(re.sub(CONTROL, " ", request.text))
+    if not request.labels and GRAMMAR.fullmatch(whole):
+        prefix = whole
     elif request.task is Task.CAPTION:
-        prefix = text or "caption en"
+        kind = next((p for p in PROMPTS if p.task is Task.CAPTION and p.word == (text.casefold() or "caption")), None)
+        prefix = kind.text(language=request.options.language) if kind else text
     elif request.task is Task.ASK:
         if not text:
             raise RequestError("Nothing was asked. Type a question about the picture.")
-        prefix = f"answer en {text}"
+        prefix = f"answer {language_code(request.options.language)} {text}"
     else:
         targets = [name for label in request.labels or _LISTED.split(text) if (name := _in_list(label))]
         if not targets:
@@ -62,7 +66,10 @@ def encode_prefix(request: Request) -> str:
 
 def plain(text: str) -> str:
     """`text` on one line and without anything a tokenizer would take for a control, location or mask token."""
-    text = re.sub(rf"<(?:loc|seg)\d+>|{CONTROL}", " ", text)
+    return _one_line(re.sub(rf"<(?:loc|seg)\d+>|{CONTROL}", " ", text))
+
+
+def _one_line(text: str) -> str:
     text = text.encode("utf-8", "replace").decode()  # tokenizers refuse lone surrogates
     return " ".join(text.replace("\0", " ").split())
 

@@ -29,8 +29,9 @@ def _begun(word: str) -> str:
 
 _CUT_TOKEN = re.compile(r"<(?:l|lo|loc[0-9]*|s|se|seg[0-9]*)?\Z")
 _CUT_CONTROL = re.compile(rf"<(?:{'|'.join(map(_begun, _NAMES))}|{_begun('unused')}\d*|/s?|\|\w*\|?)\Z")
+_IN = "(?:[a-z]{2}|fil)"  # a language
 GRAMMAR = re.compile(
-    r"ocr|(?:describe|cap|caption) [a-z]{2}|(?:answer|question) [a-z]{2} .+|(?:detect|segment) .+", re.IGNORECASE
+    rf"ocr|(?:describe|cap|caption) {_IN}(?: <loc.+)?|(?:answer|question) {_IN} .+|(?:detect|segment) .+", re.IGNORECASE
 )
 """The prompts PaliGemma was trained on."""
 
