@@ -27,11 +27,20 @@ from grounding.types import (
 COUNT = 100
 
 LABELS = (
-    "cat", "Cat", "traffic light", "猫", "Straße", "قطة", "man's hat, red", 'the "big" one', "a;b", "<b>&amp;</b>", "=1+1",
-    "two\nlines", " padded ", "dog", "DOG", "naïve 🐕", "100%", "\\d", "null", "0", "{x}", "tab\there", "",
+    "cat", "Cat", "traffic light", "猫", "Straße", "قطة", "man's hat, red", 'the "big" one', "a;b", "<b>&amp;</b>",
+    "=1+1", "two\nlines", " padded ", "dog", "DOG", "naïve 🐕", "100%", "\\d", "null", "0", "{x}", "tab\there", "",
 )  # fmt: skip
 
-PICTURES = ("a.png", "sub/b.jpg", "Ünï cødé 猫.png", "with space, comma.jpeg", "a.jpg", "no ending", "A.PNG", "sub/c.d.webp")
+PICTURES = (
+    "a.png",
+    "sub/b.jpg",
+    "Ünï cødé 猫.png",
+    "with space, comma.jpeg",
+    "a.jpg",
+    "no ending",
+    "A.PNG",
+    "sub/c.d.webp",
+)
 
 
 def label_set(seed: int) -> list[Sample]:

@@ -10,7 +10,8 @@ from grounding.geometry import iou_matrix
 from grounding.types import Box, Detection
 
 _LEAST = 0.05  # likeness below which two objects are not the same
-_NOWHERE = Box(0, 0, 1e-9, 1e-9)
+_NOWHERE, _NOWHERE_ELSE = Box(0, 0, 1e-9, 1e-9), Box(0.5, 0.5, 0.5 + 1e-9, 0.5 + 1e-9)
+"""Where what is missing lies: nothing missing on one side is like anything missing on the other."""
 
 
 def paired(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[list[list[int]], list[int]]:
@@ -64,8 +65,8 @@ def _likeness(before: Sequence[Detection], after: Sequence[Detection]) -> np.nda
     A name alone counts for little, and only in the same row: a box may be all that was lost.
     """
     place = np.zeros((len(before), len(after)))
-    for mine in _places(before):
-        for theirs in _places(after):
+    for mine in _places(before, _NOWHERE):
+        for theirs in _places(after, _NOWHERE_ELSE):
             place = np.maximum(place, iou_matrix(mine, theirs))
     named = _same_name(before, after)
     row = np.arange(len(before))[:, None] == np.arange(len(after))[None]
@@ -89,21 +90,21 @@ def _same_name(before: Sequence[Detection], after: Sequence[Detection]) -> np.nd
     return same
 
 
-def _places(detections: Sequence[Detection]) -> list[list[Box]]:
+def _places(detections: Sequence[Detection], nowhere: Box) -> list[list[Box]]:
     return [
-        [each.box or _NOWHERE for each in detections],
-        [each.mask.frame if each.mask else _NOWHERE for each in detections],
-        [_around(each) for each in detections],
+        [each.box or nowhere for each in detections],
+        [each.mask.frame if each.mask else nowhere for each in detections],
+        [_around(each) or nowhere for each in detections],
     ]
 
 
 def _frames(detections: Sequence[Detection]) -> list[Box]:
-    return [each.mask.frame if each.mask else each.box if each.box else _around(each) for each in detections]
+    return [(each.mask.frame if each.mask else None) or each.box or _around(each) or _NOWHERE for each in detections]
 
 
-def _around(detection: Detection) -> Box:
+def _around(detection: Detection) -> Box | None:
     """A small box about a point, so that points that nearly agree overlap."""
     if detection.point is None:
-        return _NOWHERE
+        return None
     x, y = (min(max(side, 0.01), 0.99) for side in detection.point)
     return Box(x - 0.01, y - 0.01, x + 0.01, y + 0.01)

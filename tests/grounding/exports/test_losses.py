@@ -1,0 +1,110 @@
+"""What a file lost is found by holding what was read against what was written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grounding.exports import FORMATS, export
+from grounding.exports.compare import compare
+from grounding.labels import LabelSet, Sample
+from grounding.types import FULL_FRAME, Box, Detection, Outcome, Point, Result, Review, SoftMask, Task
+
+SIZE_WH = (40, 30)
+
+
+def pixels(*rects: tuple[int, int, int, int], holes: tuple[tuple[int, int, int, int], ...] = ()) -> SoftMask:
+    probs = np.zeros((30, 40), np.float32)
+    for x1, y1, x2, y2 in rects:
+        probs[y1:y2, x1:x2] = 1
+    for x1, y1, x2, y2 in holes:
+        probs[y1:y2, x1:x2] = 0
+    return SoftMask(probs, FULL_FRAME)
+
+
+LEFT, RIGHT, HOLE = (2, 2, 12, 12), (20, 2, 30, 12), (5, 5, 8, 8)
+BOX = Box(0.1, 0.1, 0.5, 0.5)
+CAT = Detection("cat", BOX, score=0.5)
+TWO_PARTS = Detection("cat", mask=pixels(LEFT, RIGHT))
+HOLED = Detection("cat", mask=pixels(LEFT, holes=(HOLE,)))
+
+
+def sample(*detections: Detection, name: str = "a.png") -> Sample:
+    return Sample(name, SIZE_WH, Task.SEGMENT, Result(Outcome.FOUND, detections=detections))
+
+
+def said(before: Detection, *after: Detection) -> list[str]:
+    return [each.sentence for each in compare([sample(before)], [sample(*after)], threshold=127)]
+
+
+CASES = [
+    pytest.param(CAT, [CAT], [], id="nothing"),
+    pytest.param(CAT, [replace(CAT, score=None)], ["1 score left out"], id="score gone"),
+    pytest.param(replace(CAT, score=None), [replace(CAT, score=1)], ["1 score added"], id="score made up"),
+    pytest.param(CAT, [], ["1 object left out"], id="object gone"),
+    pytest.param(Detection("p", point=Point(0.5, 0.5)), [], ["1 point left out"], id="point gone"),
+    pytest.param(CAT, [replace(CAT, box=Box(0.1, 0.1, 0.5, 0.6))], ["1 box moved, by 3 px at most"], id="box moved"),
+    pytest.param(CAT, [replace(CAT, label="dog")],
+                 ["1 label spelled otherwise (“cat” is now “dog”)"], id="renamed"),
+    pytest.param(TWO_PARTS, [replace(CAT, box=None, score=None, mask=pixels(each)) for each in (LEFT, RIGHT)],
+                 ["1 multi-part mask split into objects of their own"], id="parts split"),
+    pytest.param(TWO_PARTS, [Detection("cat", mask=pixels(LEFT, RIGHT, (12, 6, 20, 7)))],
+                 ["1 mask changed, IoU 0.962 at worst", "1 multi-part mask joined to one part"], id="parts joined"),
+    pytest.param(HOLED, [Detection("cat", mask=pixels(LEFT))],
+                 ["1 mask changed, IoU 0.910 at worst", "holes filled in 1 mask with holes"], id="hole filled"),
+    pytest.param(HOLED, [Detection("cat", Box(0.05, 0.06, 0.3, 0.4))],
+                 ["1 box drawn where there was none", "1 mask left out"], id="box for a mask"),
+    pytest.param(Detection("cat", mask=SoftMask(np.full((4, 4), 0.7, np.float32), FULL_FRAME)),
+                 [Detection("cat", mask=SoftMask(np.ones((4, 4), np.float32), FULL_FRAME))],
+                 ["1 soft mask cut at the threshold: it cannot be moved any more"], id="soft mask cut"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "sentences"), CASES)
+def test_each_loss_is_one_sentence(before: Detection, after: list[Detection], sentences: list[str]) -> None:
+    assert said(before, *after) == sentences
+
+
+def test_rejected_objects_are_in_no_export_and_said_to_be() -> None:
+    rejected = replace(CAT, review=Review.REJECTED)
+    for name in FORMATS:
+        exported = export([sample(rejected, replace(CAT, label="dog", box=FULL_FRAME, score=None))], name)
+        assert "1 object left out, because a person rejected them" in [each.sentence for each in exported.losses], name
+        assert b"cat" not in b"".join(exported.files.values()).replace(b"category", b"").replace(b"categories", b"")
+
+
+def test_pictures_without_an_answer_are_counted_apart() -> None:
+    blocked = Sample("b.png", SIZE_WH, Task.DETECT, Result(Outcome.BLOCKED))
+    exported = export([sample(CAT), blocked], "coco")
+    assert [each.sentence for each in exported.losses] == ["1 picture without an answer left out"]
+
+
+def test_many_of_a_kind_are_one_sentence_with_their_count() -> None:
+    many = [sample(CAT, HOLED, name=f"{place}.png") for place in range(5)]
+    assert "5 scores left out" in [each.sentence for each in export(many, "yolo").losses]
+
+
+def test_pictures_that_differ_by_their_ending_keep_labels_of_their_own() -> None:
+    pair = [sample(CAT, name="a.png"), sample(replace(CAT, label="dog"), name="a.jpg")]
+    exported = export(pair, "labelme")
+    assert sorted(exported.files) == ["a (2).json", "a.json"]
+    assert [each.what for each in exported.losses] == ["renamed"]
+
+
+def test_merged_labels_are_told_and_undone_by_another_set() -> None:
+    both = [sample(CAT, replace(CAT, label="Cats", box=FULL_FRAME))]
+    merged = LabelSet(("cat",), plurals=True)
+    assert [each.sentence for each in export(both, "cvat", labels=merged).losses] == [
+        "1 label spelled otherwise (“Cats” is now “cat”)"
+    ]
+    assert [str(each) for each in merged.merged] == ["“Cats” counts as “cat” (plural)."]
+    assert export(both, "cvat", labels=LabelSet(("cat",), plurals=True, apart=("Cats",))).losses == ()
+
+
+def test_one_file_is_handed_out_as_it_is_and_several_as_a_zip() -> None:
+    assert export([sample(CAT)], "coco").download()[0] == "annotations.json"
+    name, content = export([sample(CAT)], "yolo").download()
+    assert (name, content[:2]) == ("pinpoint-yolo.zip", b"PK")
+    assert content == export([sample(CAT)], "yolo").download()[1]
