@@ -1,12 +1,11 @@
 // The editor of one picture: what is there, what is selected, how it is looked at. Everything else asks it.
 
+import { Canvas, rectOf } from "./canvas.js";
 import { legend } from "./colours.js";
 import { make } from "./dom.js";
 import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
-import { MaskLayer } from "./layers.js";
 import { decode } from "./masks.js";
-import { drawBrush, drawMarks, drawRubber, drawUnder, needsUnder } from "./marks.js";
 import { History, asSaid, drawn, fitted } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sync } from "./sync.js";
@@ -14,34 +13,28 @@ import { Table } from "./table.js";
 import { View } from "./view.js";
 
 const AREAS_MS = 60; // how long after a threshold moved the table's areas follow
+const SLICE_MS = 12; // of counting areas at a time; the page stays quick between
 
 export class Editor {
   /** `root`: the element to fill. `tableHost`: where the table goes. `send`: hands a correction to the server. */
   constructor(root, tableHost, send) {
     Object.assign(this, { root, scene: null, selected: null, hovered: null, tool: "select", radius: 12, draft: null });
-    Object.assign(this, { rubber: null, cursor: null, colours: new Map(), timing: {}, dirty: {}, widths: new Map() });
+    Object.assign(this, { rubber: null, cursor: null, colours: new Map(), said: new Map(), lastLabel: null, left: false });
     this.looks = { overlays: ["mask", "box", "label"], threshold: 127, floor: 0 };
     this.history = new History();
     this.view = new View();
+    this.canvas = new Canvas(this.view, () => this.#state(), () => this.#resized());
+    this.stage = this.canvas.element;
     this.#build();
-    this.layer = new MaskLayer(this.masks);
     this.sync = new Sync(send, (words) => this.#told(words));
     this.panel = new Panel(this.bar, this.panelHost, this);
     this.table = new Table(tableHost, this);
     this.gestures = new Gestures(this.stage, this);
     this.keys = new Keys(this.stage, this);
-    this.watcher = new ResizeObserver(() => this.#resized());
-    this.watcher.observe(this.stage);
     this.stage.addEventListener("focus", () => (this.left = false));
   }
 
   #build() {
-    this.image = make("img", { class: "pp-ed-picture", draggable: "false", onload: () => this.#pictureArrived() });
-    [this.under, this.masks, this.marks] = [1, 2, 3].map(() => make("canvas", { "aria-hidden": "true" }));
-    this.stage = make("div", {
-      class: "pp-ed-stage", tabindex: "0", role: "application", "aria-roledescription": "picture editor",
-      "aria-label": "Picture with what was found on it", "aria-describedby": "pp-ed-described",
-    }, this.image, this.under, this.masks, this.marks);
     this.bar = make("div", { class: "pp-ed-bar", role: "toolbar", "aria-label": "Tools" });
     this.live = make("p", { class: "pp-ed-live", "aria-live": "polite" });
     this.trouble = make("p", { class: "pp-problem", role: "alert", hidden: true });
@@ -53,7 +46,6 @@ export class Editor {
 
   /** A picture with its objects as the server describes them; the same answer again keeps view and selection. */
   async load(scene) {
-    const began = performance.now();
     this.loading = scene;
     const objects = await Promise.all((scene?.objects ?? []).map(async (each) => {
       return { ...each, mask: each.mask && (await decode(each.mask)) };
@@ -69,16 +61,14 @@ export class Editor {
     this.hovered = null;
     this.sync.begin(scene.key, objects);
     if (other) {
-      this.image.alt = `The picture ${scene.picture.name}, with what was found drawn on it; the table below says the same in words`;
-      this.image.src = scene.picture.file.url;
-      this.stage.style.aspectRatio = `${scene.picture.w} / ${scene.picture.h}`;
+      this.canvas.show(scene.picture);
       this.view.fitted = true;
       this.radius = Math.max(4, Math.max(scene.picture.w, scene.picture.h) / 60);
     }
     this.#resized();
     this.#listChanged();
-    this.paint();
-    this.timing.load = performance.now() - began;
+    this.canvas.paint();
+    this.root.dataset.drawn = scene.key;
   }
 
   /** Overlays, threshold and score floor, as the controls beside the picture have them. */
@@ -89,7 +79,7 @@ export class Editor {
     if (!this.scene) return;
     if (listed) this.#listChanged();
     else if (moved) this.#areasLater();
-    this.#invalidate("masks", ...(!moved || needsUnder(looks.overlays) ? ["marks", "under"] : []));
+    this.canvas.touch("masks", ...(moved && !listed ? [] : ["marks", "under"]));
     this.panel.show();
   }
 
@@ -106,13 +96,6 @@ export class Editor {
     return this.objects.filter(({ score }) => score === null || score >= this.looks.floor);
   }
 
-  /** What is on the stage now, with what is being dragged as it is. */
-  staged() {
-    if (!this.draft) return this.shown();
-    const shown = this.shown().map((each) => (each.id === this.draft.id ? this.draft : each));
-    return shown.includes(this.draft) ? shown : [...shown, this.draft];
-  }
-
   /** Those under a point of the picture, the smallest first. */
   objectsAt(x, y) {
     const near = 8 / this.view.scale, { w, h } = this.scene.picture;
@@ -120,25 +103,20 @@ export class Editor {
     for (const each of this.shown()) {
       const frame = each.box ?? each.mask?.frame;
       const on = frame && x >= frame[0] * w && x <= frame[2] * w && y >= frame[1] * h && y <= frame[3] * h;
-      const near_point = each.point && Math.hypot(each.point[0] * w - x, each.point[1] * h - y) <= near;
-      if (near_point) hits.push([0, each]);
+      const onPoint = each.point && Math.hypot(each.point[0] * w - x, each.point[1] * h - y) <= near;
+      if (onPoint) hits.push([0, each]);
       else if (on) hits.push([(frame[2] - frame[0]) * (frame[3] - frame[1]), each]);
     }
     return hits.sort((a, b) => a[0] - b[0]).map(([, each]) => each);
   }
 
-  /** [x, y, w, h] on the stage. */
   rectOf(object) {
-    const frame = object.box ?? object.mask?.frame;
-    if (!frame) return null;
-    const { w, h } = this.scene.picture;
-    const [x1, y1] = this.view.toScreen(frame[0] * w, frame[1] * h), [x2, y2] = this.view.toScreen(frame[2] * w, frame[3] * h);
-    return [x1, y1, x2 - x1, y2 - y1];
+    return rectOf(object, this.view, this.scene.picture);
   }
 
-  /** Pixels of the picture the object's mask covers at its threshold; null without one. */
+  /** Pixels of the picture the mask covers at its threshold; null without one, undefined while they are counted. */
   areaOf({ mask }) {
-    return mask && this.layer.areasOf(mask, this.scene.picture)[mask.threshold ?? this.looks.threshold];
+    return mask && this.canvas.layer.counted(mask)?.[mask.threshold ?? this.looks.threshold];
   }
 
   select(id, { reveal = false, quiet = false } = {}) {
@@ -149,10 +127,10 @@ export class Editor {
       this.view.reveal(frame);
       this.viewChanged();
     }
-    if (object && !quiet) this.say(this.#told_of(object));
+    if (object && !quiet) this.say(this.#inWords(object));
     this.table.mark();
     this.panel.show();
-    this.#invalidate("marks");
+    this.canvas.touch("marks");
   }
 
   /** The next or the previous one; false at the end, where Tab goes on out of the picture. */
@@ -173,7 +151,7 @@ export class Editor {
     if (id === this.hovered) return;
     this.hovered = id;
     this.table.mark();
-    this.#invalidate("marks");
+    this.canvas.touch("marks");
   }
 
   rename(id) {
@@ -264,13 +242,13 @@ export class Editor {
     this.stage.style.cursor = tool === "select" ? "default" : tool === "brush" || tool === "erase" ? "none" : "crosshair";
     this.panel.show();
     this.#touchAction();
-    this.#invalidate("marks");
+    this.canvas.touch("marks");
   }
 
   setRadius(radius) {
     this.radius = Math.min(Math.max(1, radius), Math.max(this.scene.picture.w, this.scene.picture.h) / 8);
     this.panel.show();
-    this.#invalidate("marks");
+    this.canvas.touch("marks");
   }
 
   zoom(factor) {
@@ -286,27 +264,26 @@ export class Editor {
   }
 
   viewChanged() {
-    this.image.style.transform = `translate(${this.view.x}px, ${this.view.y}px) scale(${this.view.scale})`;
+    this.canvas.place();
     this.#touchAction();
-    this.#invalidate("masks", "marks", "under");
   }
 
   /** An object as it is while it is dragged or painted; null when that ends without a change. */
   setDraft(object) {
     const masked = object?.mask || this.draft?.mask;
     this.draft = object;
-    this.#invalidate("marks", ...(masked ? ["masks"] : []));
+    this.canvas.touch("marks", ...(masked ? ["masks"] : []));
   }
 
   setRubber(corners) {
     this.rubber = corners;
-    this.#invalidate("marks");
+    this.canvas.touch("marks");
   }
 
   /** Where the brush is, px of the stage; null: the pointer left. */
   cursorAt(at) {
     this.cursor = at;
-    if (this.tool === "brush" || this.tool === "erase") this.#invalidate("marks");
+    if (this.tool === "brush" || this.tool === "erase") this.canvas.touch("marks");
   }
 
   /** The brush's place in px of the picture; the middle of what is seen where no pointer was yet. */
@@ -331,7 +308,7 @@ export class Editor {
     this.panel.saved.textContent = words ? "Not saved" : "";
   }
 
-  #told_of(object) {
+  #inWords(object) {
     const place = this.shown().findIndex(({ id }) => id === object.id) + 1;
     return `${object.label || "No label"}, ${place} of ${this.shown().length}, ${this.#boxWords(object)}${object.review === "open" ? "" : `, ${object.review}`}`;
   }
@@ -353,7 +330,7 @@ export class Editor {
   #changed(words = "") {
     if (this.selected !== null && !this.object(this.selected)) this.selected = null;
     this.#listChanged();
-    this.#invalidate("masks", "marks", "under");
+    this.canvas.touch("masks", "marks", "under");
     this.sync.changed(this.objects);
     if (words) this.say(words);
   }
@@ -366,6 +343,26 @@ export class Editor {
     this.panel.offer([...new Set(known.filter(Boolean))]);
     this.panel.show();
     this.root.classList.toggle("pp-ed-empty", this.objects.length === 0);
+    this.#countLater();
+  }
+
+  /** Areas are counted a few at a time, so that the picture is there first. */
+  #countLater() {
+    clearTimeout(this.counting);
+    const next = this.shown().find(({ mask }) => mask && !this.canvas.layer.counted(mask));
+    if (!next) return;
+    this.counting = setTimeout(() => {
+      const until = performance.now() + SLICE_MS, counted = [];
+      for (const each of this.shown()) {
+        if (!each.mask || this.canvas.layer.counted(each.mask)) continue;
+        this.canvas.layer.count(each.mask, this.scene.picture);
+        counted.push(each);
+        if (performance.now() > until) break;
+      }
+      this.table.showAreas(counted);
+      this.canvas.touch("masks"); // the smaller of two lies on top
+      this.#countLater();
+    });
   }
 
   #areasLater() {
@@ -375,21 +372,8 @@ export class Editor {
     }, AREAS_MS);
   }
 
-  #pictureArrived() {
-    this.image.style.width = `${this.scene.picture.w}px`;
-    this.image.style.height = `${this.scene.picture.h}px`;
-    this.#invalidate("under");
-  }
-
   #resized() {
-    if (!this.scene || !this.stage.clientWidth) return;
-    this.dpr = Math.min(3, window.devicePixelRatio || 1);
-    this.view.resize({ w: this.stage.clientWidth, h: this.stage.clientHeight }, this.scene.picture);
-    for (const canvas of [this.under, this.marks]) {
-      const w = Math.round(this.view.stage.w * this.dpr), h = Math.round(this.view.stage.h * this.dpr);
-      if (canvas.width !== w || canvas.height !== h) Object.assign(canvas, { width: w, height: h });
-    }
-    this.viewChanged();
+    if (this.scene && this.canvas.resize(this.scene.picture)) this.viewChanged();
   }
 
   /** On a phone one finger scrolls the page while the whole picture is shown and only selecting is meant. */
@@ -397,57 +381,16 @@ export class Editor {
     this.stage.style.touchAction = this.tool === "select" && this.view.fitted ? "pan-y" : "none";
   }
 
-  #invalidate(...parts) {
-    for (const part of parts) this.dirty[part] = true;
-    this.frame ??= requestAnimationFrame(() => this.paint());
-  }
-
-  /** Draws now what has to be drawn again. */
-  paint() {
-    cancelAnimationFrame(this.frame);
-    this.frame = null;
-    if (!this.scene || !this.dpr) return;
-    const { overlays, threshold } = this.looks, dirty = this.dirty;
-    this.dirty = {};
-    const staged = this.staged();
-    const colours = this.draft ? legend(staged, this.scene.palette) : this.colours;
-    const looks = { threshold, mask: overlays.includes("mask"), polygon: overlays.includes("polygon") };
-    if (dirty.masks) this.#timed("masks", () => {
-      this.layer.lie(this.view, this.dpr);
-      this.layer.draw(staged, colours, looks);
-    });
-    if (!dirty.marks && !dirty.under) return;
-    const placed = staged.map((object) => ({
-      object, rect: this.rectOf(object), colour: colours.get(object.label),
-      point: object.point && this.view.toScreen(object.point[0] * this.scene.picture.w, object.point[1] * this.scene.picture.h),
-    }));
-    const shapes = () => this.layer.shapes(staged, colours, looks);
-    const everything = { placed, stage: this.view.stage, view: this.view, image: this.image, shapes };
-    if (dirty.under) this.#timed("under", () => drawUnder(this.#clear(this.under), overlays, everything));
-    if (dirty.marks) this.#timed("marks", () => this.#drawMarks(overlays, everything, staged));
-  }
-
-  #drawMarks(overlays, everything, staged) {
-    const context = this.#clear(this.marks);
-    const find = (id) => staged.find((each) => each.id === id);
-    const texts = { font: getComputedStyle(this.stage).fontFamily, widths: this.widths };
-    drawMarks(context, overlays, { ...everything, selected: find(this.draft?.id ?? this.selected), hovered: find(this.hovered), texts });
-    if (this.rubber) drawRubber(context, ...this.rubber);
-    const painting = this.tool === "brush" || this.tool === "erase";
-    if (painting && this.cursor) drawBrush(context, this.cursor, this.radius * this.view.scale, this.tool === "erase");
-  }
-
-  #clear(canvas) {
-    const context = canvas.getContext("2d");
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    context.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
-    return context;
-  }
-
-  #timed(what, act) {
-    const began = performance.now();
-    act();
-    this.timing[what] = performance.now() - began;
+  /** What there is to draw, with what is being dragged as it is. */
+  #state() {
+    if (!this.scene) return null;
+    const { draft, looks, hovered, rubber, tool, cursor, radius } = this;
+    const shown = this.shown();
+    const objects = !draft ? shown : shown.some(({ id }) => id === draft.id)
+      ? shown.map((each) => (each.id === draft.id ? draft : each)) : [...shown, draft];
+    const painting = (tool === "brush" || tool === "erase") && cursor;
+    const brush = painting ? { at: cursor, radius, erase: tool === "erase" } : null;
+    const { picture, palette } = this.scene;
+    return { objects, picture, palette, looks, selected: draft?.id ?? this.selected, hovered, rubber, brush };
   }
 }

@@ -53,16 +53,18 @@ export class MaskLayer {
     return made;
   }
 
-  /** Pixels of the picture above each threshold, counted once for each mask; rounded where the picture is large. */
-  areasOf(mask, picture) {
+  /** Pixels of the picture above each threshold 0-255, rounded where the picture is large; undefined until counted. */
+  counted(mask) {
     const known = this.counts.get(mask.levels);
-    if (known && known.frame === mask.frame) return known.above;
+    return known?.frame === mask.frame ? known.above : undefined;
+  }
+
+  count(mask, picture) {
     const shrink = Math.min(1, COUNTED_SIDE / Math.max(picture.w, picture.h));
     const w = Math.max(1, Math.round(picture.w * shrink)), h = Math.max(1, Math.round(picture.h * shrink));
     const scale = (picture.w * picture.h) / (w * h);
     const above = Float64Array.from(areas(raster(mask, w, h).levels), (count) => Math.round(count * scale));
     this.counts.set(mask.levels, { frame: mask.frame, above });
-    return above;
   }
 
   /** Draws the masks of `objects` as `looks` says: {threshold, mask, polygon}. Rejected objects have none. */

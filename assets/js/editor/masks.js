@@ -20,23 +20,21 @@ function atLeastOne(start, end, side) {
 function taps(source, target, from, to) {
   const scale = source / target;
   const support = Math.max(scale, 1);
-  const count = scale <= 1 ? 2 : Math.ceil(support) * 2 + 1;
+  const count = Math.min(source, scale <= 1 ? 2 : Math.ceil(support) * 2 + 1);
   const starts = new Int32Array(to - from);
-  const weights = new Float64Array((to - from) * count);
+  const weights = new Float32Array((to - from) * count);
   for (let at = from; at < to; at++) {
     const centre = (at + 0.5) * scale;
     const first = Math.max(0, Math.floor(centre - support + 0.5));
     const last = Math.min(source, Math.floor(centre + support + 0.5));
-    const start = Math.max(0, Math.min(first, source - count));
+    const start = Math.min(first, source - count);
+    const share = (k) => Math.max(0, 1 - Math.abs((k - centre + 0.5) / support));
     let sum = 0;
-    for (let k = first; k < last; k++) sum += Math.max(0, 1 - Math.abs((k - centre + 0.5) / support));
-    for (let k = first; k < last; k++) {
-      const weight = Math.max(0, 1 - Math.abs((k - centre + 0.5) / support)) / sum;
-      if (k - start < count) weights[(at - from) * count + (k - start)] = weight;
-    }
+    for (let k = first; k < last; k++) sum += share(k);
+    for (let k = first; k < Math.min(last, start + count); k++) weights[(at - from) * count + k - start] = share(k) / sum;
     starts[at - from] = start;
   }
-  return { starts, weights, count: Math.min(count, source) };
+  return { starts, weights, count };
 }
 
 /**
@@ -54,30 +52,30 @@ export function raster(mask, width, height, clip = [0, 0, width, height]) {
   const firstRow = down.starts[0];
   const rows = Math.min(mask.h, down.starts[h - 1] + down.count) - firstRow;
   const wide = new Float32Array(rows * w);
-  for (let row = 0; row < rows; row++) {
+  const { starts, weights, count } = across;
+  for (let row = 0, out = 0; row < rows; row++) {
     const base = (firstRow + row) * mask.w;
-    for (let col = 0; col < w; col++) {
+    for (let col = 0, at = 0; col < w; col++, out++) {
+      const from = base + starts[col];
       let sum = 0;
-      const from = base + across.starts[col], at = col * stride(across);
-      for (let k = 0; k < across.count; k++) sum += mask.levels[from + k] * across.weights[at + k];
-      wide[row * w + col] = sum;
+      for (let k = 0; k < count; k++) sum += mask.levels[from + k] * weights[at++];
+      wide[out] = sum;
     }
   }
   const levels = new Uint8Array(w * h);
-  const line = new Float64Array(w);
-  for (let row = 0; row < h; row++) {
-    const at = row * stride(down), from = down.starts[row] - firstRow;
+  const line = new Float32Array(w);
+  for (let row = 0, out = 0; row < h; row++) {
     line.fill(0.999); // rounds up; a thousandth less, so that a float's last digits do not
     for (let k = 0; k < down.count; k++) {
-      const weight = down.weights[at + k], base = (from + k) * w;
-      if (weight > 0) for (let col = 0; col < w; col++) line[col] += wide[base + col] * weight;
+      const weight = down.weights[row * down.count + k];
+      if (weight === 0) continue;
+      let from = (down.starts[row] - firstRow + k) * w;
+      for (let col = 0; col < w; col++) line[col] += wide[from++] * weight;
     }
-    for (let col = 0, out = row * w; col < w; col++, out++) levels[out] = line[col];
+    for (let col = 0; col < w; col++) levels[out++] = line[col];
   }
   return { x: x1, y: y1, w, h, levels };
 }
-
-const stride = (side) => side.weights.length / side.starts.length;
 
 /** How many pixels of `levels` lie above each threshold 0-255. */
 export function areas(levels) {

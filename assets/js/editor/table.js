@@ -106,8 +106,8 @@ export class Table {
     const row = this.rows.get(object.id);
     if (!row) return;
     const area = this.editor.areaOf(object);
-    const empty = area === 0 ? " (empty at this threshold)" : "";
-    write(row.cells.mask, area === null ? "none" : rejected(object) ? "–" : grouped(area) + empty);
+    const words = area === null ? "none" : rejected(object) ? "–" : area === undefined ? "…" : grouped(area);
+    write(row.cells.mask, area === 0 ? `${words} (empty at this threshold)` : words);
   }
 
   #key(event) {
