@@ -31,6 +31,7 @@ class Answer:
     cut: whether the token budget ended it. prompt_tokens count the picture's, which image_tokens are.
     forced: how many tokens are not what the model found likeliest, because its box or mask was not whole.
     places: what each step gave the location tokens; none for a model that has no such tokens.
+    ids: the tokens themselves, without the end mark.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Answer:
     answer_tokens: int
     forced: int = 0
     places: tuple[Place, ...] = ()
+    ids: tuple[int, ...] = ()
 
     def probability(self, start: int, end: int) -> float | None:
         """Geometric mean of the probabilities of the tokens that make text[start:end]; None for no tokens."""
@@ -182,6 +184,7 @@ class Voice:
             self.said,
             self.forced,
             tuple(self._places),
+            tuple(self._ids),
         )
 
 
