@@ -27,7 +27,7 @@ def preview(asked: Plan) -> str:
     generation: dict[str, Any] = {}
     for name, value in asked.config.items():
         if name == "system_instruction":
-            body[_TOP[name]] = {"parts": [{"text": value}]}
+            body[_TOP[name]] = {"role": "user", "parts": [{"text": value}]}
         elif name in _TOP:
             body[_TOP[name]] = value
         else:

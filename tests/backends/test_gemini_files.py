@@ -37,7 +37,7 @@ def service() -> Iterator[StandIn]:
 
 @pytest.fixture
 def backend(service: StandIn) -> Iterator[Gemini]:
-    opened = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=10, backoff_s=0.02)
+    opened = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=60, backoff_s=0.02)
     yield opened
     opened.close()
 

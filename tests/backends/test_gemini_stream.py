@@ -31,7 +31,7 @@ def service() -> Iterator[StandIn]:
 
 @pytest.fixture(scope="module")
 def backend(service: StandIn) -> Iterator[Gemini]:
-    opened = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=4, backoff_s=0.02)
+    opened = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=40, backoff_s=0.02)
     yield opened
     opened.close()
 
