@@ -1,4 +1,4 @@
-"""A folder is labelled, beside doing it by hand with the libraries. `python -m benchmarks.label [gemini|paligemma]`
+"""A folder is labelled, beside doing it by hand with the libraries. `python -m benchmarks.label [gemini|paligemma] [N]`
 
 Gemini: a service on this machine that takes half a second over each answer. Ours is `python -m jobs.label`'s run with
 its defaults, journal and COCO file included. By hand: google-genai in a loop, supervision's parser and COCO writer.
@@ -17,11 +17,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import scenes
-from benchmarks import sides
 from PIL import Image
 
+import scenes
+from benchmarks import sides
+
 ROOT = Path(__file__).parents[1]
+ROUNDS = 2
 SERVICE_S = 0.5
 """Gemini 2.5 Flash takes one to three seconds over a few boxes; the quicker the service, the harder for us."""
 COUNTS = {"gemini": 64, "paligemma": 12}
@@ -155,24 +157,24 @@ def same(one: list[tuple[str, tuple[int, ...]]], other: list[tuple[str, tuple[in
     )
 
 
-def compare(which: str) -> None:
+def compare(which: str, count: int) -> None:
     by_hands = {"gemini": by_hand_gemini, "paligemma": by_hand_paligemma}
     every = {f"ours, {which}": lambda: ours(which), f"by hand, {which}": by_hands[which]}
-    title = f"{COUNTS[which]} pictures labelled with {MODELS[which]}, {len(LABELS)} things each"
-    if len(sys.argv) == 3:  # the process of one side
+    title = f"{count} pictures labelled with {MODELS[which]}, {len(LABELS)} things each"
+    if sys.argv[1:2] == ["--side"]:  # the process of one side
         sides.run("benchmarks.label", every, rounds=1)
     with tempfile.TemporaryDirectory() as folder:
         os.environ[_FOLDER] = folder
         (Path(folder) / "pictures").mkdir()
-        for seed in range(COUNTS[which]):
+        for seed in range(count):
             Image.fromarray(scenes.compose(seed, size_px=768).image).save(
                 f"{folder}/pictures/{seed:03d}.jpg", quality=95
             )
         with _service(which):
-            best = sides.run("benchmarks.label", every, rounds=2)
+            best = sides.run("benchmarks.label", every, rounds=ROUNDS)
         found = boxes(Path(folder) / "ours/annotations.json"), boxes(Path(folder) / "by_hand.json")
     equal = sum(same(found[0].get(name, []), found[1][name]) for name in found[1])
-    print(f"equal answers: {equal} of {COUNTS[which]} pictures, {sum(map(len, found[0].values()))} objects of ours")
+    print(f"equal answers: {equal} of {count} pictures, {sum(map(len, found[0].values()))} objects of ours")
     sides.report(title, best, {"seconds": GOALS[which]})
 
 
@@ -194,7 +196,9 @@ def _service(which: str) -> Any:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        compare(sys.argv[2].rsplit(" ", 1)[1])
-    for each in sys.argv[1:] or list(COUNTS):
-        compare(each)
+    given = sys.argv[1:]
+    if given[:1] == ["--side"]:
+        compare(given[1].rsplit(" ", 1)[1], 0)
+    count = int(given.pop()) if given and given[-1].isdigit() else 0
+    for each in given or list(COUNTS):
+        compare(each, count or COUNTS[each])

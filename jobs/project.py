@@ -86,6 +86,13 @@ class Project:
             added = connection.execute("INSERT INTO picture (name, file, width, height) VALUES (?, ?, ?, ?)", row)
             return int(added.lastrowid or 0)
 
+    def add_labelled(self, data: bytes, sample: Sample) -> int:
+        """A picture of a labelling run with its answer; one without labels comes in open and unlabelled."""
+        picture = self.add_picture(data, sample.picture)
+        if sample.labelled:
+            self.put_answer(picture, sample.task, sample.result)
+        return picture
+
     def remove_picture(self, picture: int) -> None:
         """The picture, its labels and their history are gone for good."""
         with self._store.database.change() as connection:
