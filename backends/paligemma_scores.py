@@ -59,6 +59,7 @@ class Calibration:
 
 def place_columns(logits: Any, first_loc: int) -> Any:
     """float[rows, 1 + QUANTILES] of one step's float[rows, vocabulary]: mass and quantiles. On the model's device."""
+    logits = logits.float()
     probs = (logits[:, first_loc : first_loc + LOC_BINS] - logits.logsumexp(-1, keepdim=True)).exp()
     so_far = probs.cumsum(-1)
     mass = so_far[:, -1:]
@@ -171,6 +172,6 @@ def weights_mark(folder: Path) -> str:
         size = path.stat().st_size
         mark.update(f"{path.name} {size}".encode())
         with path.open("rb") as file:
-            file.seek(size // 2)
+            file.seek(max(0, (size - (1 << 20)) // 2))
             mark.update(file.read(1 << 20))
     return mark.hexdigest()

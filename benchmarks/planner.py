@@ -1,0 +1,84 @@
+"""Whether fewer calls cost accuracy: `python -m benchmarks.planner`.
+
+Every class is asked for in scenes the checkpoint never saw: one class a call with nothing merged, against the planner
+with 1, 2, 4 and 8 classes a call, repeats merged. The planner's own number for this checkpoint must not fall by more
+than the bar. Also: what the plan thought it would take, and what it took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+
+import torch
+from PIL import Image
+
+from backends import paligemma_planner
+from backends.paligemma import PaliGemma
+from backends.paligemma_family import FAMILY, Tuning, classes_per_call
+from backends.paligemma_load import load
+from backends.paligemma_planner import Paces, plan, prefixes
+from grounding.images import Picture
+from grounding.types import Detection, Request, Task
+from scenes import LABELS, Scene, compose
+from training.evaluate import SEEDS_PER_RUN, SIZE_PX, average_precision
+
+BAR = 0.01
+COCO_CLASSES = 80
+
+
+def ask(backend: PaliGemma, scene: Scene, per_call: int) -> tuple[Detection, ...]:
+    """Every class, `per_call` at a time: each prompt a request of its own, so that nothing is merged between them."""
+    picture = Picture(Image.fromarray(scene.image))
+    prompts = prefixes(Request(Task.DETECT, (picture,), labels=LABELS), per_call)
+    requests = [Request(Task.DETECT, (picture,), text=prompt) for prompt in prompts]
+    return tuple(d for result in backend.predict_many(requests) for d in result.detections)
+
+
+def table(backend: PaliGemma, scenes: Sequence[Scene], sizes: Sequence[int]) -> dict[str, float]:
+    """AP50 of one class a call as it comes, then of each number of classes a call with repeats merged."""
+    rows: dict[str, float] = {}
+    for size in sizes:
+        found = [ask(backend, scene, size) for scene in scenes]
+        if size == 1:
+            rows["one class a call"] = average_precision(found, scenes)
+        merged = [paligemma_planner.merged(each)[0] for each in found]
+        rows[f"{size} a call, merged"] = average_precision(merged, scenes)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="pinpoint-nano")
+    parser.add_argument("--seed", type=int, default=12, help="scenes from seed * 100,000 on")
+    parser.add_argument("--scenes", type=int, default=100)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    backend = PaliGemma(load(args.model, None))
+    scenes = [compose(args.seed * SEEDS_PER_RUN + k, size_px=SIZE_PX) for k in range(args.scenes)]
+    own = classes_per_call(args.model)
+    rows = table(backend, scenes, sorted({1, 2, 4, 8, own}))
+    for name, value in rows.items():
+        print(f"AP50, {name:<22}{value:>7.3f}")
+    lost = rows["one class a call"] - rows[f"{own} a call, merged"]
+    print(f"planner's choice of {own} a call loses {lost:.3f} (bar {BAR}: {'met' if lost <= BAR else 'MISSED'})")
+
+    many = Request(Task.DETECT, (Picture(Image.fromarray(scenes[0].image)),), labels=LABELS)
+    paces = Paces()
+    for turn in ("at first", "after one answer"):
+        thought = plan(many, args.model, device="cpu", paces=paces)
+        started = time.perf_counter()
+        backend.predict(many)
+        took = time.perf_counter() - started
+        print(f"{turn}: {thought}; took {took:.1f} s")
+        paces.learn(args.model, thought, took)
+    eighty = Request(Task.DETECT, many.images, labels=tuple(f"class {n}" for n in range(COCO_CLASSES)))
+    calls = {plan(eighty, row.id).calls for row in FAMILY if row.tuning is Tuning.MIX}
+    print(f"{COCO_CLASSES} classes with a mix checkpoint: {max(calls)} calls (bar 10)")
+    backend.close()
+
+
+if __name__ == "__main__":
+    main()
