@@ -20,7 +20,7 @@ from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_masks import MaskDecoder
 from backends.paligemma_planner import prefixes
-from backends.paligemma_reading import Said, read
+from backends.paligemma_reading import Said, read, to_show
 from backends.paligemma_voice import Row
 from grounding.backend import Backend, Capabilities, Report
 from grounding.codecs.mask_tokens import with_masks
@@ -59,6 +59,11 @@ class _Asked:
     job: Job
     origins: list[Origin]
     checkpoint: Checkpoint
+
+    def said(self) -> list[Said]:
+        """As far as it came."""
+        answers = self.job.answers
+        return [Said(origin, answer, done) for origin, (answer, done) in zip(self.origins, answers, strict=True)]
 
 
 class PaliGemma:
@@ -104,7 +109,8 @@ class PaliGemma:
         with ExitStack() as leaving:
             asked: list[_Asked | Result] = []
             for each in requests:
-                asked.append(one := _try(partial(self._ask, each, stop)))
+                do = self.predict if each.options.tiles else self._ask
+                asked.append(one := _try(partial(do, each, stop)))
                 if isinstance(one, _Asked):
                     leaving.callback(one.job.leave)
             return [one if isinstance(one, Result) else _try(partial(self._whole, one)) for one in asked]
@@ -115,14 +121,14 @@ class PaliGemma:
             yield self.predict(request, stop)
             return
         asked = self._ask(request, stop)
-        shown: tuple[str, int] | None = None
+        shown = ""
         for _ in asked.job.follow():
-            result = self._read(asked)
-            now = result.text, len(result.detections)
-            if now != shown and any(now) and not result.done:
+            said = asked.said()
+            now = to_show(request, said)
+            if now != shown and not all(one.done for one in said):
                 shown = now
-                yield result
-        yield self._read(asked)
+                yield self._read(asked, said)
+        yield self._read(asked, asked.said())
 
     def close(self) -> None:
         """Take no more requests; those being answered are answered, and only then is the memory free."""
@@ -161,17 +167,13 @@ class PaliGemma:
 
     def _whole(self, asked: _Asked) -> Result:
         asked.job.wait()
-        return self._read(asked)
+        return self._read(asked, asked.said())
 
-    def _read(self, asked: _Asked) -> Result:
-        """What has been said so far."""
-        job = asked.job
-        said = [Said(origin, answer, done) for origin, (answer, done) in zip(asked.origins, job.answers, strict=True)]
-
+    def _read(self, asked: _Asked, said: Sequence[Said]) -> Result:
         def masks(found: list[Detection]) -> tuple[list[Detection], list[Note]]:
             return self._with_masks(asked.checkpoint, found)
 
-        return read(asked.request, said, masks, asked.checkpoint.calibration, job.seconds)
+        return read(asked.request, said, masks, asked.checkpoint.calibration, asked.job.seconds)
 
     def _with_masks(self, checkpoint: Checkpoint, found: list[Detection]) -> tuple[list[Detection], list[Note]]:
         if not any(detection.mask_tokens for detection in found):

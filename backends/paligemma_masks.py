@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from backends.paligemma_batching import is_device_lost
+from backends.paligemma_load import is_out_of_memory
 from grounding.codecs.mask_tokens import MaskCodec
 
 _TOGETHER = 64  # masks in one call: each takes some 2 MB on the way
@@ -30,7 +32,12 @@ class MaskDecoder:
     def decode(self, tokens: np.ndarray) -> np.ndarray:
         """float32[n, 64, 64] in [0, 1] for int[n, 16] in 0..127; ValueError for anything else."""
         codes = self._codec.checked(tokens)
-        parts = [self._decode(codes[first : first + _TOGETHER]) for first in range(0, len(codes), _TOGETHER)]
+        try:
+            parts = [self._decode(codes[first : first + _TOGETHER]) for first in range(0, len(codes), _TOGETHER)]
+        except RuntimeError as error:
+            if not (is_out_of_memory(error) or is_device_lost(error)):
+                raise
+            return self._codec.decode(codes)  # slower, and without the device
         return np.concatenate(parts) if parts else np.zeros((0, 64, 64), np.float32)
 
     def _decode(self, codes: np.ndarray) -> np.ndarray:

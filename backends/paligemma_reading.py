@@ -39,6 +39,13 @@ def read(
     return replace(result, notes=notes, usage=_usage(said, seconds), raw=_raw(said), done=done)
 
 
+def to_show(request: Request, said: Sequence[Said]) -> str:
+    """What of growing answers is fit to be shown, as text: where it is the same as before, there is nothing new."""
+    if _is_words(request, said):
+        return said[0].answer.text
+    return "\n".join(settled(one.answer.text) for one in said).strip()
+
+
 def settled(text: str) -> str:
     """What of a growing answer's places no later token can change: all before its last run of location tokens or `;`.
 
