@@ -1,7 +1,7 @@
 """Gets a PaliGemma checkpoint and its mask codebook into memory, from a folder or the Hub, or says why not.
 
 Knows no request and no answer. Loading is not safe in two threads at once: the caller holds a lock (the Pool does).
-4 and 8 bits have been loaded from checkpoints made for the tests only, see docs/decisions/0009-loading.md.
+Which of it has met real weights, and what was only tried on small ones made for it: docs/decisions/0015.
 """
 
 from __future__ import annotations
