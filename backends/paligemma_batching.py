@@ -39,6 +39,8 @@ class Job:
 
     def __init__(self, voices: list[Voice], changed: threading.Condition, stop: threading.Event | None) -> None:
         self.voices = voices
+        for voice in voices:
+            voice.stop = stop
         self.waiting = deque(voices)
         self._changed = changed
         self._stop = stop
@@ -85,7 +87,7 @@ class Job:
         with self._changed:
             self.waiting.clear()
             for voice in self.voices:
-                voice.left = True
+                voice.leave()
 
     def _said(self) -> int:
         return sum(voice.said for voice in self.voices)
@@ -202,7 +204,8 @@ class Batcher:
         with self._changed:
             for voice in voices:
                 if not voice.done:
-                    voice.trouble, voice.left = trouble.value, True
+                    voice.trouble = trouble.value
+                    voice.leave()
             self._changed.notify_all()
 
     def _free(self) -> None:

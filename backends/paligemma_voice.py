@@ -7,6 +7,7 @@ that. An answer that does anyway is never changed by it.
 from __future__ import annotations
 
 import math
+import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
@@ -96,8 +97,9 @@ class Voice:
 
     def __init__(self, row: Row, decode: Callable[[list[int]], str]) -> None:
         self.row = row
+        self.stop: threading.Event | None = None
         self.budget = row.max_tokens
-        self.left = False
+        self._left = False
         self.trouble = ""
         self._decode = decode
         self.clear()
@@ -119,6 +121,13 @@ class Voice:
     @property
     def done(self) -> bool:
         return self.ended or len(self._ids) >= self.budget
+
+    @property
+    def left(self) -> bool:
+        return self._left or (self.stop is not None and self.stop.is_set())
+
+    def leave(self) -> None:
+        self._left = True
 
     @property
     def said(self) -> int:

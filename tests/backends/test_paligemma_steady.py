@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,6 +44,12 @@ def right(backend: Backend) -> int:
     """How many of 20 requests are answered as they should be."""
     asked = [label for label in RIGHT for _ in range(5)]
     return sum(len(backend.predict(find(label)).detections) == RIGHT[label] for label in asked)
+
+
+def in_line(backend: PaliGemma, jobs: int) -> None:
+    """Returns once so many jobs wait."""
+    while len(backend._batcher._jobs) < jobs:
+        time.sleep(0.01)
 
 
 def at(call: int, error: BaseException) -> Callable[[int], BaseException | None]:
@@ -174,8 +181,7 @@ def test_visitors_who_wait_are_answered_in_one_batch(watched: Checkpoint, model:
         assert model.arrived.wait(60)
         others = [threads.submit(backend.predict, find("cat", picture=i % 3)) for i in range(5)]
         others.append(threads.submit(backend.predict, Request(Task.ASK, (PICTURES[0],), "how many cats ?")))
-        while len(backend._batcher._jobs) < 6:
-            pass
+        in_line(backend, 6)
         model.gate.set()
         assert first.result(60).text == "a cat on grass"
         assert [len(each.result(60).detections) for each in others[:5]] == [2] * 5
@@ -199,8 +205,7 @@ def test_many_prompts_of_one_visitor_do_not_keep_the_next_one_waiting_for_all(
         many = threads.submit(ask, "many", find(*(f"thing{i}" for i in range(12))))
         assert model.arrived.wait(60)
         one = threads.submit(ask, "one", caption())
-        while len(backend._batcher._jobs) < 2:
-            pass
+        in_line(backend, 2)
         model.gate.set()
         one.result(60), many.result(60)
     assert done == ["one", "many"]
@@ -215,8 +220,7 @@ def test_a_stop_takes_one_visitor_out_and_hurts_no_other(watched: Checkpoint, mo
         assert model.arrived.wait(60)
         stopped = threads.submit(backend.predict, find("cat", "dog"), stop)
         other = threads.submit(backend.predict, find("cat"))
-        while len(backend._batcher._jobs) < 2:
-            pass
+        in_line(backend, 2)
         stop.set()
         with pytest.raises(Stopped):
             stopped.result(60)  # while the model is still busy with the first
