@@ -111,7 +111,7 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
         raise RequestError(f"{task} needs --labels or --text: what to look for.")
     if task is Task.ASK and not text:
         raise RequestError("ask needs --text: the question.")
-    if task in (Task.CAPTION, Task.ASK) and args.format == "coco":
+    if task in (Task.CAPTION, Task.ASK) and not FORMATS[args.format].words:
         raise RequestError("coco holds boxes and masks, no words. Use --format json for captions and answers.")
     options = Options(args.temperature, args.max_output_tokens)
     return Job(name, args.model or model, task, text, labels, options, dict(args.safety))
@@ -167,6 +167,7 @@ def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     """All of `content` or the file as it was: written beside it first, then renamed."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    _make(path.parent)
     try:
         part.write_bytes(content)
         part.replace(path)

@@ -68,11 +68,11 @@ def test_each_loss_is_one_sentence(before: Detection, after: list[Detection], se
 
 
 def test_rejected_objects_are_in_no_export_and_said_to_be() -> None:
-    rejected = replace(CAT, review=Review.REJECTED)
+    rejected = replace(CAT, label="zebra", review=Review.REJECTED)
     for name in FORMATS:
         exported = export([sample(rejected, replace(CAT, label="dog", box=FULL_FRAME, score=None))], name)
         assert "1 object left out, because a person rejected them" in [each.sentence for each in exported.losses], name
-        assert b"cat" not in b"".join(exported.files.values()).replace(b"category", b"").replace(b"categories", b"")
+        assert b"zebra" not in b"".join(exported.files.values())
 
 
 def test_pictures_without_an_answer_are_counted_apart() -> None:
