@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,12 +27,11 @@ from training.mask_codec import MaskVAE
 from training.optimising import Masters, join
 from training.planting import plant
 from training.render import shards
-from training.settings import CHECKPOINT, IMAGE_TOKENS, ROPE_THETA, RUNS, SHARD, TEXT, TRAINING_SEEDS
+from training.settings import CHECKPOINT, GRID, IMAGE_TOKENS, ROPE_THETA, RUNS, SHARD, TEXT, TRAINING_SEEDS
 from training.tokenizer import build as build_tokenizer
 from training.tower import Heads, Known, load_known, losses, pixels
 
 _COLOUR_NAMES = list(COLOURS)
-_SMEAR = 2.5  # bins: how far a right place's neighbours count as right, too
 
 
 class Thing(NamedTuple):
@@ -51,6 +51,21 @@ class Rows:
     weight: Tensor  # float[n, t], of each answer token in the loss
 
 
+def on_grid(corners: Sequence[float]) -> Box:
+    """The box with its edges at the nearest places of the grid, never empty."""
+    x1, y1, x2, y2 = (min(GRID, max(0, round(v * GRID))) for v in corners)
+    x1, y1 = min(x1, GRID - 1), min(y1, GRID - 1)
+    return Box(x1 / GRID, y1 / GRID, max(x2, x1 + 1) / GRID, max(y2, y1 + 1) / GRID)
+
+
+def silence_between(table: Tensor, loc0: int) -> None:
+    """Points the <loc> tokens that lie between the grid's places away from all that states say of places."""
+    place = torch.arange(1024)
+    between = (place % (1024 // GRID) != 0) & (place != 1023)
+    rows = table[loc0 : loc0 + 1024]
+    rows[between] = -1.5 * rows[~between].mean(0)
+
+
 class Corpus:
     """Exchanges about the rendered scenes, fresh at every call."""
 
@@ -65,7 +80,7 @@ class Corpus:
     def exchanges(self, row: int, number: int, rng: np.random.Generator) -> list[Exchange]:
         known, first, last = self.known, self.first[row], self.first[row + 1]
         things = [
-            Thing(LABELS[known.label[k]], _COLOUR_NAMES[known.colour[k]], Box(*known.box[k].clamp(0, 1).tolist()))
+            Thing(LABELS[known.label[k]], _COLOUR_NAMES[known.colour[k]], on_grid(known.box[k].tolist()))
             for k in range(first, last)
         ]
         _, background = look_of(TRAINING_SEEDS + self.numbers[row // SHARD] * SHARD + row % SHARD)
@@ -151,19 +166,10 @@ def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tenso
     return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][due], rows.weight[:, start + 1 :][due]
 
 
-def token_losses(states: Tensor, said: Tensor, table: Tensor, loc0: int) -> tuple[Tensor, Tensor]:
-    """Cross entropy float[m], places smeared over their neighbours; and the tokens int[m] that would be said."""
+def token_losses(states: Tensor, said: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy float[m], and the tokens int[m] that would be said."""
     logits = F.linear(states, table).float()
-    log_p = logits.log_softmax(-1)
-    loss = -log_p.gather(1, said[:, None])[:, 0]
-    place = (said >= loc0) & (said < loc0 + 1024)
-    if place.any():
-        step = torch.arange(-8, 9)
-        near = (said[place] - loc0)[:, None] + step
-        share = torch.exp(-(step**2) / (2 * _SMEAR**2)) * ((near >= 0) & (near < 1024))
-        share = share / share.sum(1, keepdim=True)
-        loss = loss.masked_scatter(place, -(share * log_p[place].gather(1, near.clamp(0, 1023) + loc0)).sum(1))
-    return loss, logits.argmax(-1)
+    return F.cross_entropy(logits, said, reduction="none"), logits.argmax(-1)
 
 
 def mask_codes(known_masks: np.ndarray) -> np.ndarray:
@@ -215,6 +221,7 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
         kept = torch.load(path, weights_only=False)
         masters.load(kept["masters"], optimisers=not args.restart)
         spent = 0.0 if args.restart else kept["spent"]
+    silence_between(masters.copy["text.embed_tokens.weight"], corpus.loc0)
     net.bfloat16()
     masters.live = [(n, p) for n, p in net.named_parameters() if p.requires_grad]
     masters.show()
@@ -231,7 +238,7 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
         weight_all = sum(float(g.weight.sum()) for g in groups)
         for rows in groups:
             states, said, weight = answer_states(net["text"], leaf, rows)
-            loss, guess = token_losses(states, said, net["text"].embed_tokens.weight, corpus.loc0)
+            loss, guess = token_losses(states, said, net["text"].embed_tokens.weight)
             place = (said >= corpus.loc0) & (said < corpus.seg0)
             seg = said >= corpus.seg0
             ((weight * loss).sum() / weight_all).backward()

@@ -1,4 +1,4 @@
-"""The lean forward pass that trains the language part says what transformers says."""
+"""The lean forward pass that trains the language part says what transformers says; boxes are said on a grid."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from training.architecture import build, config
-from training.language_part import Rows, answer_states, token_losses
-from training.settings import IMAGE_TOKENS
+from training.architecture import build, config, coordinate_basis
+from training.language_part import Rows, answer_states, on_grid, silence_between, token_losses
+from training.settings import GRID, IMAGE_TOKENS
 from training.tokenizer import build as build_tokenizer
 
 TOKENIZER = build_tokenizer()
@@ -56,17 +56,30 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
     assert (ours - torch.cat(wanted)).abs().max() < 1e-4
 
 
-def test_a_place_beside_the_right_one_costs_less_than_one_far_away():
-    table = torch.eye(2000)[:, :1200]
-    near, far = torch.zeros(1, 1200), torch.zeros(1, 1200)
-    near[0, 502], far[0, 900] = 9.0, 9.0
-    said = torch.tensor([500])
-    losses = [float(token_losses(states, said, table, 0)[0]) for states in (near, far)]
-    assert losses[0] < losses[1] - 0.3
+@pytest.mark.parametrize(
+    "corners",
+    [
+        pytest.param((0.1, 0.2, 0.5, 0.7), id="ordinary"),
+        pytest.param((0.4, 0.4, 0.4001, 0.4001), id="thinner than the grid"),
+        pytest.param((0.999, 0.999, 1.0, 1.0), id="in the last corner"),
+        pytest.param((-0.2, -0.1, 1.3, 1.0001), id="reaching out"),
+    ],
+)
+def test_boxes_are_said_on_the_grid_and_never_empty(corners):
+    box = on_grid(corners)
+    assert all((v * GRID).is_integer() for v in box)
+    assert all(abs(v - min(1, max(0, c))) < 1.1 / GRID for v, c in zip(box, corners, strict=True))
+
+
+def test_places_between_the_grids_are_never_the_likeliest():
+    table = torch.cat([torch.zeros(3, 64), coordinate_basis(torch.arange(1024) / 1024)])
+    silence_between(table, 3)
+    on = [k for k in range(1024) if k % (1024 // GRID) == 0] + [1023]
+    assert set((table[3:][on] @ table[3:].T).argmax(1).tolist()) <= set(on)
 
 
 def test_words_are_scored_by_plain_cross_entropy():
     states, table, said = torch.randn(3, 8), torch.randn(40, 8), torch.tensor([1, 7, 39])
-    loss, guess = token_losses(states, said, table, 1000)
+    loss, guess = token_losses(states, said, table)
     assert torch.allclose(loss, F.cross_entropy(states @ table.T, said, reduction="none"), atol=1e-5)
     assert torch.equal(guess, (states @ table.T).argmax(-1))
