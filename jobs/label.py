@@ -112,7 +112,7 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
     if task is Task.ASK and not text:
         raise RequestError("ask needs --text: the question.")
     if task in (Task.CAPTION, Task.ASK) and not FORMATS[args.format].words:
-        raise RequestError(f"{args.format} holds boxes and masks, no words. Use --format json for captions and answers.")
+        raise RequestError(f"{args.format} holds boxes and masks, no words. Use --format json for captions.")
     options = Options(args.temperature, args.max_output_tokens)
     return Job(name, args.model or model, task, text, labels, options, dict(args.safety))
 
