@@ -57,6 +57,7 @@ SPECS: dict[str, Spec] = {
             scores=True,
             streams=True,
             at_once=8,
+            documents=True,
             options=frozenset({"temperature", "max_output_tokens", "language", "tiles"}),
         ),
         reports=True,

@@ -19,7 +19,7 @@ from backends.paligemma_family import classes_per_call
 from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_masks import MaskDecoder
-from backends.paligemma_planner import prefixes
+from backends.paligemma_planner import prefixes, with_page
 from backends.paligemma_reading import Said, read, to_show
 from backends.paligemma_voice import Row
 from grounding.backend import Backend, Capabilities, Report
@@ -81,6 +81,7 @@ class PaliGemma:
         self._checkpoint: Checkpoint | None = checkpoint
         self._batcher = Batcher(Engine(checkpoint), rows)
         self._model = checkpoint.name
+        self._resolution = int(checkpoint.processor.image_processor.size["height"])
         self._hf_token = hf_token
         self._reload = reload
         self._rows = rows
@@ -138,6 +139,7 @@ class PaliGemma:
             free_memory()
 
     def _ask(self, request: Request, stop: threading.Event | None) -> _Asked:
+        request = with_page(request, self._resolution)
         if len(request.images) != 1:
             raise RequestError("PaliGemma looks at one picture at a time. Give it one.")
         prompts = prefixes(request, classes_per_call(self._model))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from backends.paligemma_family import Precision, Wanted, advice, classes_per_call, member, wanted
 from grounding.codecs.paligemma import encode_prefix
+from grounding.documents import PAGE_PIXELS, page
 from grounding.geometry import iou_matrix, nms
 from grounding.tiling import parts
 from grounding.types import Detection, Note, NoteKind, Request, Task
@@ -155,6 +156,27 @@ def prefixes(request: Request, per_call: int) -> list[str]:
     size = math.ceil(len(labels) / calls) or 1  # 9 things in two calls are 5 and 4, not 8 and 1
     chunks = [tuple(labels[at : at + size]) for at in range(0, len(labels), size)]
     return [encode_prefix(replace(request, labels=chunk)) for chunk in chunks or [()]]
+
+
+def with_page(request: Request, resolution: int) -> Request:
+    """`request` with the first page of its document as its picture, where it has a document and no picture.
+
+    Drawn at twice the model's resolution: pages are taller than wide, and the model squeezes them to a square.
+    """
+    if request.images or len(request.documents) != 1:
+        return request
+    drawn = page(request.documents[0], 1, max_side=min(PAGE_PIXELS, 2 * resolution))
+    return replace(request, images=(drawn,))
+
+
+def page_notes(request: Request) -> tuple[Note, ...]:
+    """That only the first page of a longer document was looked at."""
+    pages = request.documents[0].pages if request.documents else 1
+    if pages == 1:
+        return ()
+    return (
+        Note(NoteKind.MODEL, f"Page 1 of {pages} was looked at: this model sees one page. Load another by itself."),
+    )
 
 
 def merged(found: Sequence[Detection]) -> tuple[tuple[Detection, ...], list[Note]]:

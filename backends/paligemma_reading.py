@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from backends.paligemma_family import advice
-from backends.paligemma_planner import merged
+from backends.paligemma_planner import merged, page_notes
 from backends.paligemma_scores import Calibration, score_of
 from backends.paligemma_voice import Answer
 from grounding.codecs.paligemma import answer_text, decode, outcome_of
@@ -35,7 +35,7 @@ def read(
     result = _in_words(said[0]) if _is_words(request, said) else _in_places(said, masks, calibration)
     done = all(one.done for one in said)
     first = said[0].origin
-    notes = (*advice(first.model, first.prompt), *result.notes)
+    notes = (*advice(first.model, first.prompt), *page_notes(request), *result.notes)
     return replace(result, notes=notes, usage=_usage(said, seconds), raw=_raw(said), done=done)
 
 

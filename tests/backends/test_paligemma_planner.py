@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backends.paligemma_family import FAMILY, Tuning
-from backends.paligemma_planner import Paces, Plan, count_tokens, merged, plan, prefixes
+from backends.paligemma_planner import Paces, Plan, count_tokens, merged, page_notes, plan, prefixes, with_page
+from grounding.documents import Document
+from grounding.documents import load as load_document
 from grounding.errors import RequestError
 from grounding.images import load
 from grounding.types import FULL_FRAME, Box, Detection, NoteKind, Options, Request, Task
@@ -176,3 +179,23 @@ def test_boxes_of_the_whole_picture_are_flagged() -> None:
 def test_nothing_to_flag_gives_no_note() -> None:
     assert merged([Detection("cat", A), Detection("dog", Box(0.6, 0.6, 0.9, 0.9))])[1] == []
     assert merged([]) == ((), [])
+
+
+def pdf(pages: int) -> Document:
+    out = BytesIO()
+    first, *more = [Image.new("RGB", (300, 400), (number, 0, 0)) for number in range(pages)]
+    first.save(out, "PDF", save_all=True, append_images=more)
+    return load_document(out.getvalue(), name="form.pdf")
+
+
+@pytest.mark.parametrize(("pages", "notes"), [(1, 0), (3, 1)])
+def test_of_a_document_the_first_page_is_asked_and_the_rest_is_noted(pages: int, notes: int) -> None:
+    request = Request(Task.ASK, (), "what is the total?", documents=(pdf(pages),))
+    seen = with_page(request, 448)
+    assert [picture.size_wh for picture in seen.images] == [(672, 896)]
+    assert len(page_notes(seen)) == notes
+
+
+def test_a_picture_is_asked_instead_of_the_document_beside_it() -> None:
+    request = Request(Task.ASK, (PICTURE,), "why?", documents=(pdf(1),))
+    assert with_page(request, 448).images == (PICTURE,)
