@@ -27,8 +27,8 @@ from grounding.types import Note, NoteKind
 MAX_PIXELS = 40_000_000
 """Above every phone's everyday picture; a decoded one costs 120 MB, about twice that while it is converted."""
 
-MAX_BYTES = 20_000_000
-"""What one upload or download may weigh."""
+MAX_BYTES = 50_000_000
+"""What one upload or download may weigh: 40 megapixels that no format can pack fit, and so does a long PDF."""
 
 MAX_SENT_BYTES = 14_000_000
 """Gemini takes 20 MB for a whole request; base64 adds a third, and prompt and schema need room."""

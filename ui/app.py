@@ -82,7 +82,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         prevent_thread_lock=True,
         run_history=False,
         enable_monitoring=False,
-        max_file_size="20mb",
+        max_file_size="50mb",
         state_session_capacity=500,
         footer_links=[],
         ssr_mode=False,

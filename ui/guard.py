@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_JSON_BYTES = 1_000_000
 """A prompt, some numbers and a file's name; a picture inside JSON goes round the upload limit and is refused."""
 
-MAX_UPLOAD_BYTES = 21_000_000
-"""One picture of 20 MB and its multipart wrapping."""
+MAX_UPLOAD_BYTES = 51_000_000
+"""One picture or document of 50 MB and its multipart wrapping."""
 
 _OPEN = re.compile(
     r"/|/config/?|/theme\.css|/robots\.txt|/favicon\.ico|/manifest\.json|/pwa_icon(/\d+)?|/(static|assets|svelte)/.+"

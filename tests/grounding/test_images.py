@@ -311,7 +311,7 @@ BOMBS = {
         "too large",
     ),
     "zTXt": (lambda: png_of(8, 8, before=chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(50_000_000), 1))), "damaged"),
-    "20 MB and a byte": (lambda: bytes(images.MAX_BYTES + 1), "20 MB; the limit is 20 MB"),
+    "50 MB and a byte": (lambda: bytes(images.MAX_BYTES + 1), "50 MB; the limit is 50 MB"),
 }
 
 MEASURE = """
