@@ -241,7 +241,7 @@ _BY_ID = {member.id: member for member in FAMILY}
 
 BUNDLED = {"pinpoint-nano": Path(__file__).parents[1] / "assets" / "pinpoint-nano"}
 _BUNDLED_CLASSES = {"pinpoint-nano": 1}
-"""Measured by `python -m benchmarks.planner`: with more classes a call its AP50 falls."""
+"""One until `python -m benchmarks.planner` shows that more cost no AP50: it was taught up to four at once."""
 
 _LANGUAGES = {"3b": GEMMA_2B, "2-3b": GEMMA2_2B, "2-10b": GEMMA2_9B, "2-28b": GEMMA2_27B}
 _PATTERN = re.compile(r"paligemma(2?-\d+b)-(pt|mix|ft-[\w-]+?)-(224|448|896)(?![0-9])", re.IGNORECASE)

@@ -28,7 +28,7 @@ def cached(repo: str, files: tuple[str, ...], *, revision: str | None = None, re
         path = snapshot_download(
             repo, repo_type=repo_type, revision=revision, allow_patterns=list(files), local_files_only=True
         )
-    except LocalEntryNotFoundError:
+    except (LocalEntryNotFoundError, ValueError):  # ValueError: no name for a repository; `fetch` says so
         return None
     return Path(path)
 
