@@ -110,8 +110,12 @@ class PaliGemma:
         with ExitStack() as leaving:
             asked: list[_Asked | Result] = []
             for each in requests:
-                do = self.predict if each.options.tiles else self._ask
-                asked.append(one := _try(partial(do, each, stop)))
+                one: _Asked | Result
+                if each.options.tiles:
+                    one = _try(partial(self.predict, each, stop))
+                else:
+                    one = _try(partial(self._ask, each, stop))
+                asked.append(one)
                 if isinstance(one, _Asked):
                     leaving.callback(one.job.leave)
             return [one if isinstance(one, Result) else _try(partial(self._whole, one)) for one in asked]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backends.paligemma_batching import is_device_lost
-from backends.paligemma_load import is_out_of_memory
+from backends.paligemma_place import is_out_of_memory
 from grounding.codecs.mask_tokens import MaskCodec
 
 _TOGETHER = 64  # masks in one call: each takes some 2 MB on the way

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ from grounding.settings import Settings
 from grounding.types import Outcome, Request, Result, Task
 from tests.backends.conftest import Model
 
-PICTURES = [load(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "teal")]
+PICTURES = [load(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "firebrick")]
 RIGHT = {"cat": 2, "dog": 0, "red car": 1, "grass": 1}  # boxes, see tiny_paligemma.ANSWERS
 
 GPU_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
@@ -152,9 +153,9 @@ def test_eight_first_requests_at_once_load_one_model(folder: Path, monkeypatch: 
     loads: list[str] = []
     really_load = paligemma_load.load
 
-    def count(*of: object) -> Checkpoint:
+    def count(*of: Any, **more: Any) -> Checkpoint:
         loads.append("once more")
-        return really_load(*of)  # type: ignore[arg-type]
+        return really_load(*of, **more)
 
     monkeypatch.setattr(paligemma_load, "load", count)
     pool = Pool(Settings())
