@@ -105,7 +105,8 @@ def by_hand_paligemma() -> sides.Figures:
                 said = model.generate(**inputs, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
             text = processor.decode(said[0][inputs["input_ids"].shape[1] :], skip_special_tokens=True)
             each = sv.Detections.from_vlm(sv.VLM.PALIGEMMA, text, resolution_wh=image.size, classes=[label])
-            each.class_id = each.class_id + place  # one prompt knows one class
+            if each.class_id is not None:
+                each.class_id = each.class_id + place  # one prompt knows one class
             found.append(each)
         return sv.Detections.merge(found)
 

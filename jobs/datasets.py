@@ -118,11 +118,9 @@ class _Rows:
     """The pictures of one Parquet file; a few groups of rows are kept at once."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError:
-            raise RequestError("Parquet files need pyarrow. Install it with: pip install pyarrow") from None
+        import pyarrow
+        from pyarrow import parquet
+
         try:
             self._file: Any = parquet.ParquetFile(path)
             fields = [each for each in self._file.schema_arrow if _holds_pictures(each.type)]

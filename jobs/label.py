@@ -21,6 +21,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from backends import SPECS, first_choice
@@ -37,6 +38,9 @@ from jobs.sources import Skipped, Source, gather
 from jobs.work import Job, open_backend
 
 DONE, WRONG_ARGUMENTS, SOME_FAILED = 0, 2, 3
+
+WITH_PICTURES = ("imagefolder", "parquet")
+"""Formats that are data sets by themselves; beside the others' files the pictures stay where they are."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,13 +98,21 @@ def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, jo
                 continue
             if not sample.labelled:
                 unlabelled.append((source.name, sample.result.outcome.value, _reason(sample.result)))
-            yield sample
+            yield replace(sample, file=partial(_content, source)) if args.format in WITH_PICTURES else sample
 
     for name, content in FORMATS[args.format](samples(), labels=job.labels, threshold=args.threshold):
         _write(args.out / name, content)
     _write(args.out / "errors.csv", to_csv([("picture", "outcome", "reason"), *unlabelled]))
     _say(f"{len(sources) - len(unlabelled)} of {len(sources)} pictures labelled")
     return SOME_FAILED if unlabelled else DONE
+
+
+def _content(source: Source) -> bytes:
+    got = source.get()
+    try:
+        return got.read_bytes() if isinstance(got, Path) else got
+    except OSError as error:
+        raise RequestError("A picture that was labelled is gone, and this format holds the pictures.") from error
 
 
 def _job(args: argparse.Namespace, settings: Settings) -> Job:

@@ -375,3 +375,16 @@ def test_results_written_into_the_folder_of_pictures_are_no_pictures(here: Path,
     arguments = ["set", "--labels", "cat", "--backend", "gemini", "--model", "gemini-2.5-flash", "--out", "set/out"]
     assert main(arguments) == 0
     assert [row["picture"] for row in json.loads(Path("set/out/results.json").read_text())] == ["a.png"]
+
+
+def test_a_data_set_format_holds_the_pictures_and_is_a_source_again(here: Path, service: StandIn) -> None:
+    service.says(reply(BOX))
+    picture(here / "set/a.png")
+    assert run("set", "--labels", "cat", "--format", "parquet") == 0
+    (file,) = [path for path in Path("out").rglob("*.parquet")]
+    service.says(reply(BOX))
+    arguments = ["--labels", "cat", "--backend", "gemini", "--model", "gemini-2.5-flash", "--out", "again"]
+    assert main([str(file), *arguments]) == 0
+    (row,) = json.loads(Path("again/results.json").read_text())
+    assert row["picture"].endswith("a.png")
+    assert len(service.requests) == 1
