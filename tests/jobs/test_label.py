@@ -381,7 +381,7 @@ def test_a_data_set_format_holds_the_pictures_and_is_a_source_again(here: Path, 
     service.says(reply(BOX))
     picture(here / "set/a.png")
     assert run("set", "--labels", "cat", "--format", "parquet") == 0
-    (file,) = [path for path in Path("out").rglob("*.parquet")]
+    (file,) = Path("out").rglob("*.parquet")
     service.says(reply(BOX))
     arguments = ["--labels", "cat", "--backend", "gemini", "--model", "gemini-2.5-flash", "--out", "again"]
     assert main([str(file), *arguments]) == 0
