@@ -55,7 +55,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two answers agree on, and what only one of them has. What has no box is in neither list: it is `unplaced`."""
+    """What two answers agree on, and what only one of them has. `unplaced`: how many have no box to match by."""
 
     pairs: tuple[Pair, ...]
     only_first: tuple[int, ...]
