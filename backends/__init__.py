@@ -172,6 +172,21 @@ class Pool:
 
         return report
 
+    def opened(self) -> tuple[tuple[str, str], ...]:
+        """(name, model) of what is open and holds no caller's key."""
+        with self._table:
+            return tuple((name, model) for name, model, _ in self._open if not SPECS[name].needs_key)
+
+    def unload(self, name: str, model: str) -> bool:
+        """Close a model of this machine; False where it is not open, or in use."""
+        with self._table:
+            lent = self._open.get((name, model, ""))
+            if lent is None or lent.users:
+                return False
+            del self._open[name, model, ""]
+        lent.backend.close()
+        return True
+
     def close(self) -> None:
         """Close everything, lent or not."""
         with self._table:
