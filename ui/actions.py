@@ -6,6 +6,7 @@ Writing out (`full_picture`, `json_text`, `coco_text`) is never given a backend,
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -14,15 +15,20 @@ from PIL import Image
 
 from backends import Pool
 from grounding import images, overlays
-from grounding.errors import RequestError
+from grounding.backend import Backend
+from grounding.errors import BackendError, RequestError, Stopped
 from grounding.exports import FORMATS
 from grounding.exports.results import result_to_json, to_bytes
 from grounding.images import Picture
 from grounding.labels import Sample, split_labels
-from grounding.types import FULL_FRAME, Detection, Request, Result, Task, View
+from grounding.types import FULL_FRAME, Detection, Note, NoteKind, Outcome, Request, Result, Task, View
+from ui import gathering
 from ui.corrections import labels_of
 from ui.form import Form
 from ui.state import Answer, Session, Shelf
+
+Grew = Callable[[Result], None]
+"""Hears of an answer while it grows, from the thread that asks."""
 
 
 def give_upload(path: Path, name: str, shelf: Shelf) -> Session:
@@ -34,22 +40,79 @@ def give(picture: Picture, shelf: Shelf) -> Session:
     return Session(shelf.keep(picture))
 
 
-def answer(form: Form, session: Session, pool: Pool, shelf: Shelf, stop: threading.Event | None = None) -> Session:
-    """`session` with the model's answer to `form` about its picture; raises GroundingError where none came."""
+def answer(
+    form: Form,
+    session: Session,
+    pool: Pool,
+    shelf: Shelf,
+    stop: threading.Event | None = None,
+    grew: Grew | None = None,
+) -> Session:
+    """`session` with the model's answer to `form` about what it holds; raises GroundingError where none came.
+
+    Where it was stopped or failed half-way, what had come is the answer, and a note says so.
+    """
     if session.picture is None:
         raise RequestError("Give a picture first: drop one in, take one, or choose an example.")
-    result = ask(form, shelf.open(session.picture), pool, stop)
-    return replace(session, answer=Answer(form.task, form.prompt, form.model, result))
+    so_far: list[Result] = []
+
+    def heard(result: Result) -> None:
+        if result.detections or (result.text and result.wait_s is None):
+            so_far[:] = [result]
+        if grew:
+            grew(result)
+
+    try:
+        with pool.lend(form.backend, form.model, form.api_key) as backend:
+            gathered = gathering.gather(form, session, backend.capabilities, shelf.open, shelf.open_document)
+            result = _ask(form, gathered.request, backend, stop, heard)
+    except (Stopped, BackendError) as error:
+        if not so_far:
+            raise
+        result = _broken_off(so_far[0], error)
+        return shared_out(form, session, result)
+    return shared_out(form, session, replace(result, notes=(*result.notes, *gathered.notes)))
 
 
 def ask(form: Form, picture: Picture, pool: Pool, stop: threading.Event | None = None) -> Result:
-    """The model's whole reply; raises GroundingError where none came."""
+    """The model's whole reply about one picture; raises GroundingError where none came."""
     with pool.lend(form.backend, form.model, form.api_key) as backend:
-        capabilities = backend.capabilities
-        if form.task not in capabilities.tasks:
-            raise RequestError(f"{form.model} cannot {form.task.value}. Choose another model.")
-        safety = {harm: level for harm, level in form.safety.items() if harm in capabilities.harms}
-        return backend.predict(Request(form.task, (picture,), form.text, form.labels, safety=safety), stop)
+        return _ask(form, gathering.request(form, backend.capabilities, (picture,)), backend, stop, None)
+
+
+def _ask(form: Form, request: Request, backend: Backend, stop: threading.Event | None, grew: Grew | None) -> Result:
+    if form.task not in backend.capabilities.tasks:
+        raise RequestError(f"{form.model} cannot {form.task.value}. Choose another model.")
+    if grew is None or not backend.capabilities.streams:
+        return backend.predict(request, stop)
+    for result in backend.stream(request, stop):
+        if result.done:
+            return result
+        grew(result)
+    raise BackendError("The answer ended before it was whole. Ask again.")
+
+
+def _broken_off(result: Result, error: Exception) -> Result:
+    """What had come before it was stopped or failed, as an answer that was cut."""
+    why = "You stopped this answer; what had come is kept." if isinstance(error, Stopped) else str(error)
+    return replace(
+        result, outcome=Outcome.TRUNCATED, notes=(Note(NoteKind.CUT, why), *result.notes), usage=None, done=True
+    )
+
+
+def shared_out(form: Form, session: Session, result: Result) -> Session:
+    """`session` answered: each picture gets what was found in it; the words are every picture's."""
+    asked = replace(form, api_key="", so_far="")
+    if session.document is not None or len(session.sheets) == 1:
+        return replace(session, answer=Answer(form.task, form.prompt, form.model, result, asked=asked))
+    told = gathering.whole_album(form)
+    sheets = tuple(
+        replace(sheet, answer=Answer(form.task, form.prompt, form.model, gathering.share(result, place), asked=asked))
+        if told or place == session.place
+        else sheet
+        for place, sheet in enumerate(session.sheets)
+    )
+    return session.showing(sheets, session.place)
 
 
 def rehearse() -> None:

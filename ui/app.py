@@ -16,7 +16,23 @@ from starlette.middleware import Middleware
 
 from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
-from ui import actions, api, editor, examples, markup, picture_panel, result_view, sidebar, truth_panel
+from ui import (
+    actions,
+    api,
+    cut_panel,
+    editor,
+    estimate_lines,
+    examples,
+    family_panel,
+    markup,
+    options_panel,
+    picture_panel,
+    request_panel,
+    result_view,
+    sidebar,
+    strip,
+    truth_panel,
+)
 from ui.desk import Desk
 from ui.guard import Guard
 from ui.messages import Problem, attempt
@@ -42,7 +58,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         with gr.Row(elem_id="pp-layout"):
             with gr.Column(elem_id="pp-left"):
                 with gr.Column(elem_classes="pp-card"):
-                    pictures = picture_panel.build(first)
+                    pictures = picture_panel.build(first, settings)
                 with gr.Column(elem_classes="pp-card"):
                     with gr.Tabs(elem_id="pp-tabs"):
                         tabs = [tab.build(welcome.prompts) for tab in TABS]
@@ -50,15 +66,26 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     who = gr.HTML(sidebar.who(*first_choice(settings), settings), elem_id="pp-who")
                 with gr.Column(elem_classes="pp-card"):
                     side = sidebar.build(settings, who)
+                    family = family_panel.build(settings)
+                    options = options_panel.build(settings)
+                    asked = request_panel.build(settings)
             with gr.Column(elem_id="pp-result"):
+                sheets = strip.build()
+                cut = cut_panel.build()
                 result = result_view.build(first)
                 true = truth_panel.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
-        picture_panel.wire(pictures, prompts, session, result, trouble, desk)
-        around = Around(page, tuple(tabs), session, pictures, side, result, trouble)
+        picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
+        around = Around(page, tuple(tabs), session, pictures, side, options, result, trouble)
         for module, tab in zip(TABS, tabs, strict=True):
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
+        family_panel.wire(family, side, desk)
+        options_panel.wire(options, side, settings)
+        cut_panel.wire(cut, around, desk)
+        strip.wire(sheets, session, pictures, result, desk)
+        request_panel.wire(asked, around, desk)
+        estimate_lines.wire(around, desk)
         result_view.wire(result, session, desk)
         truth_panel.wire(true, session, result)
 
@@ -89,7 +116,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css_paths=[ASSETS / "css" / "pinpoint.css", ASSETS / "css" / "editor.css"],
+        css_paths=[ASSETS / "css" / "pinpoint.css", ASSETS / "css" / "editor.css", ASSETS / "css" / "asking.css"],
         js=(ASSETS / "js" / "page.js").read_text(),
         favicon_path=ASSETS / "favicon.svg",
         app_kwargs={

@@ -1,6 +1,6 @@
-"""Gradio's picture component, reading our way. Nothing else may live here: gradio writes a stub beside it.
+"""Gradio's picture field and slider, reading our way. Nothing else may live here: gradio writes a stub beside it.
 
-A subclass, because gradio builds a component anew, from its class, whenever an event updates or skips it.
+Subclasses, because gradio builds a component anew, from its class, whenever an event updates or skips it.
 """
 
 from __future__ import annotations
@@ -19,3 +19,12 @@ class PictureInput(gr.Image):
 
     def preprocess(self, payload: ImageData | None) -> tuple[str, str] | None:
         return (payload.path, payload.orig_name or "") if payload and payload.path else None
+
+
+class Range(gr.Slider):
+    """Takes whatever number was typed; ui/form.py says what is wrong with it. gr.Slider's own check ends in a 500."""
+
+    is_template = True
+
+    def preprocess(self, payload: float) -> float:
+        return payload

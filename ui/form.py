@@ -14,7 +14,8 @@ from backends import SPECS, first_choice
 from grounding.errors import ConfigError, RequestError
 from grounding.labels import split_labels
 from grounding.settings import Settings, clean_key
-from grounding.types import Harm, Level, Task, View
+from grounding.types import Harm, Level, Options, Task, View
+from ui.options import read_options
 
 MAX_PROMPT = 4_000
 MAX_LABELS = 100
@@ -25,7 +26,10 @@ _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # a name, o
 
 @dataclass(frozen=True)
 class Form:
-    """A visitor's choices, checked. The key is theirs, or the operator's where that is shared."""
+    """A visitor's choices, checked. The key is theirs, or the operator's where that is shared.
+
+    text: a question, a free prompt, or beside labels what else to say about them. so_far: see Request.
+    """
 
     task: Task
     text: str
@@ -34,14 +38,19 @@ class Form:
     model: str
     api_key: str = field(default="", repr=False)
     safety: Mapping[Harm, Level] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    so_far: str = ""
 
     @property
     def prompt(self) -> str:
         return "; ".join(self.labels) or self.text
 
 
-def read_form(task: Task, values: Mapping[str, object], settings: Settings) -> Form:
-    """Check `values` (prompt, backend, model, api_key and one per Harm); raises RequestError or ConfigError."""
+def read_form(task: Task, values: Mapping[str, object], settings: Settings, *, with_key: bool = True) -> Form:
+    """Check `values` (prompt, backend, model, api_key, one per Harm, and those of Options and `instruction`).
+
+    with_key: False where nothing will be asked. Raises RequestError or ConfigError.
+    """
     prompt = _text(values.get("prompt", ""), MAX_PROMPT)
     backend = values.get("backend") or first_choice(settings)[0]
     if not isinstance(backend, str) or backend not in offered(settings):
@@ -49,18 +58,21 @@ def read_form(task: Task, values: Mapping[str, object], settings: Settings) -> F
     labels = read_labels(prompt) if task in (Task.DETECT, Task.SEGMENT) else ()
     if task is Task.ASK and not prompt:
         raise RequestError("Type a question about the picture first.")
-    if task in (Task.DETECT, Task.SEGMENT) and not labels:
+    options = read_options(values)
+    own_words = "template" in SPECS[backend].capabilities.options and options.template
+    if task in (Task.DETECT, Task.SEGMENT) and not labels and not (own_words and "{labels}" not in options.template):
         raise RequestError("Type what to look for first, for example: cat; dog.")
     return Form(
         task=task,
-        text="" if labels else prompt,
+        text=_text(values.get("instruction", ""), MAX_PROMPT) if task in (Task.DETECT, Task.SEGMENT) else prompt,
         labels=labels,
         backend=backend,
         model=_model(values.get("model"), backend, settings),
-        api_key=_key(values.get("api_key"), backend, settings),
+        api_key=read_key(values.get("api_key"), backend, settings) if with_key else "",
         safety={
             harm: level for harm in Harm if (level := _level(values.get(harm.value, "default"))) is not Level.DEFAULT
         },
+        options=options,
     )
 
 
@@ -91,6 +103,11 @@ def offered(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in SPECS if name != "replay" or settings.backend == name)
 
 
+def is_local(settings: Settings) -> bool:
+    """Whether only this machine's own browser reaches the page, so that whoever uses it is its operator."""
+    return settings.host in ("127.0.0.1", "localhost", "::1")
+
+
 def _text(value: object, limit: int) -> str:
     if value is None:
         return ""
@@ -116,12 +133,13 @@ def _model(value: object, backend: str, settings: Settings) -> str:
         raise RequestError(
             "This does not look like a model id. It should read like owner/name, or a name from the list."
         )
-    if not SPECS[backend].needs_key and settings.host not in ("127.0.0.1", "localhost", "::1"):
+    if not SPECS[backend].needs_key and not is_local(settings):
         raise RequestError("On a shared page only the listed models can be loaded. Choose one of them.")
     return model
 
 
-def _key(value: object, backend: str, settings: Settings) -> str:
+def read_key(value: object, backend: str, settings: Settings) -> str:
+    """The key to ask `backend` with: the visitor's, or the operator's where that is shared; raises ConfigError."""
     if not SPECS[backend].needs_key:
         return ""
     if value is not None and not isinstance(value, str):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from grounding.errors import GroundingError, RateLimited, Stopped
-from grounding.types import Outcome, Result, Stage, Task
+from grounding.types import NoteKind, Outcome, Result, Stage, Task
 
 log = logging.getLogger("pinpoint")
 
@@ -21,13 +21,15 @@ _SECRETS = re.compile(r"AIza[\w-]{10,}|AQ\.[\w.-]{10,}|hf_\w{10,}|(?<=key=)[^\s&
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something was not done, in a sentence; `stopped` where the person wanted it so."""
+    """Why something was not done, in a sentence. stopped: the person wanted it so. steps: the way out of it."""
 
     text: str
     stopped: bool = False
+    steps: tuple[str, ...] = ()
 
 
 STOPPED = Problem("Stopped before an answer came.", stopped=True)
+REPLACED = Problem("Another picture came, so the question about the one before was dropped. Ask again.", stopped=True)
 
 
 def attempt(do: Callable[[], T]) -> T | Problem:
@@ -40,7 +42,7 @@ def attempt(do: Callable[[], T]) -> T | Problem:
         wait = f" Try again in {error.retry_after_s:.0f} s." if error.retry_after_s else ""
         return Problem(str(error) if "again in" in str(error) else str(error) + wait)
     except GroundingError as error:
-        return Problem(str(error))
+        return Problem(str(error), steps=tuple(getattr(error, "steps", ())))
     except Exception:  # noqa: BLE001 - the boundary: nothing may reach the visitor as it is
         log.error("Unexpected failure\n%s", _SECRETS.sub("[secret]", traceback.format_exc()))
         return Problem(
@@ -48,10 +50,23 @@ def attempt(do: Callable[[], T]) -> T | Problem:
         )
 
 
-def headline(result: Result, task: Task) -> str:
-    """What became of a request, in a few words."""
+def missed(result: Result, asked: Sequence[str]) -> bool:
+    """Whether things were found, but none under a label that was asked for."""
+    names = {label.casefold().strip() for label in asked}
+    return bool(names and result.detections) and not any(
+        name in each.label.casefold() or each.label.casefold() in name
+        for each in result.detections
+        for name in names
+        if each.label.strip()
+    )
+
+
+def headline(result: Result, task: Task, asked: Sequence[str] = ()) -> str:
+    """What became of a request, in a few words. asked: the labels that were looked for."""
     count = len(result.detections)
     found = f"{count} {'object' if count == 1 else 'objects'}"
+    if missed(result, asked) and result.outcome in (Outcome.FOUND, Outcome.REPAIRED):
+        return f"None of what was asked for; {count} {'other object' if count == 1 else 'other objects'}"
     match result.outcome:
         case Outcome.FOUND:
             return f"Found {found}" if count else {Task.CAPTION: "Caption", Task.ASK: "Answer"}.get(task, "Answer")
@@ -79,7 +94,8 @@ def explanation(result: Result, task: Task) -> str:
         case Outcome.BLOCKED:
             return result.safety.explanation or "A filter withheld this. The safety panel below says what is known."
         case Outcome.TRUNCATED:
-            return "The model stopped before its answer was complete. Ask for fewer things at once to get all of it."
+            cut = [note.detail for note in result.notes if note.kind is NoteKind.CUT]
+            return cut[0] if cut else "The answer ended before it was complete. Ask for fewer things at once."
         case Outcome.UNRECOGNISED:
             return "The model answered, but not with objects that can be drawn. Its words are under Raw answer."
         case Outcome.FAILED:

@@ -15,6 +15,7 @@ import gradio as gr
 from grounding.overlays import OVERLAYS
 from grounding.types import View
 from ui import actions, corrections, editor, markup
+from ui.components import Range
 from ui.desk import Desk
 from ui.form import read_view
 from ui.messages import Problem, attempt
@@ -73,10 +74,10 @@ def build(first: Session) -> ResultView:
         elem_id="pp-overlays",
     )
     with gr.Row(elem_id="pp-sliders"):
-        threshold = gr.Slider(
+        threshold = Range(
             0, 255, View().threshold, step=1, label="Mask threshold", elem_id="pp-threshold", buttons=["reset"]
         )
-        floor = gr.Slider(0, 1, 0, step=0.01, label="Score floor", elem_id="pp-floor", buttons=["reset"])
+        floor = Range(0, 1, 0, step=0.01, label="Score floor", elem_id="pp-floor", buttons=["reset"])
     table = editor.build_table()
     report = gr.HTML("", elem_id="pp-report")
     with gr.Accordion("Raw answer", open=False, elem_classes="pp-fold"):

@@ -17,13 +17,34 @@ WORKERS = 8
 
 @dataclass(eq=False)
 class Run(Generic[T]):
+    """replaced: it was stopped because what it asks about is no longer on the page."""
+
     future: Future[T]
     stop: threading.Event
     started: float = field(default_factory=time.monotonic)
+    replaced: bool = False
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
+
+
+class News(Generic[T]):
+    """The newest of what a thread has to tell; what nobody took in time is passed over for the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._newest: T | None = None
+
+    def tell(self, what: T) -> None:
+        with self._lock:
+            self._newest = what
+
+    def take(self) -> T | None:
+        """What was told since the last time; None where nothing was."""
+        with self._lock:
+            newest, self._newest = self._newest, None
+            return newest
 
 
 class Runs:
@@ -44,9 +65,10 @@ class Runs:
             self._running[visitor] = run
             return run
 
-    def stop(self, visitor: str) -> None:
+    def stop(self, visitor: str, *, replaced: bool = False) -> None:
         with self._lock:
             if run := self._running.get(visitor):
+                run.replaced = replaced or run.replaced
                 run.stop.set()
 
     def end(self, visitor: str, run: Run) -> None:

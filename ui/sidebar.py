@@ -84,7 +84,7 @@ def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
         html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
     )
     aside = gr.HTML(markup.small_world(), visible=model == BUNDLED)
-    with gr.Accordion("Safety filters", open=False, elem_classes="pp-fold"):
+    with gr.Accordion("Safety filters", open=False, elem_classes="pp-fold", elem_id="pp-filters"):
         note = gr.HTML(_filters_note(able))
         filters = {harm: _filter(harm, able) for harm in Harm}
     return Sidebar(backend_box, model_box, key, aside, filters, note, who_box)

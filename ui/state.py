@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
-from grounding import images
+from grounding import documents, images
+from grounding.documents import Document
 from grounding.errors import ImageError
 from grounding.images import Picture
 from grounding.types import Detection, Note, Result, Task
+from ui.form import Form
 
 SHOWN_SIDE = 1280
 """Longer side of what the page shows: about what a laptop's screen has room for. The download has full size."""
@@ -23,6 +27,7 @@ KEPT_S = 2 * 3600
 
 
 _FOR_ALL = "welcome"
+_LEAF_PX = 150  # longer side of a page's thumbnail
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +51,7 @@ class Answer:
 
     said: the detections as the model gave them, once a person corrected some; None: `result` is as it came.
     number: nobody can guess it, so that a correction reaches the answer it was made to, or none.
+    asked: the form it answers, without the key, so that a cut answer can be gone on with.
     """
 
     task: Task
@@ -54,15 +60,66 @@ class Answer:
     result: Result
     said: tuple[Detection, ...] | None = None
     number: str = field(default_factory=lambda: uuid.uuid4().hex)
+    asked: Form | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Paper:
+    """A document laid aside on disk. drawn: its pages' small pictures, as data URIs, as far as they were shown."""
+
+    path: Path
+    name: str
+    pages: int
+    drawn: dict[int, str] = field(default_factory=dict, repr=False)
+
+    def thumbnails(self, places: tuple[int, ...]) -> list[str]:
+        """The pages at `places`, from 0, as data URIs; each is drawn once. Raises ImageError where it was deleted."""
+        missing = [place for place in places if place not in self.drawn]
+        if missing:
+            document = documents.load(_there(self.path), name=self.name)
+            drawn = documents.thumbnails(document, [place + 1 for place in missing], max_side=_LEAF_PX)
+            self.drawn.update(zip(missing, map(_data_uri, drawn), strict=True))
+        return [self.drawn[place] for place in places]
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """One of several pictures given together, with its share of the answer."""
+
+    picture: Kept
+    answer: Answer | None = None
+    scene: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """`scene`: the seed of the picture where it is a scene of ours, so that the truth about it is known."""
+    """What is on the stage: one picture and its answer. Beside it, further pictures, or the document it is a page of.
+
+    scene: the seed of the picture where it is a scene of ours, so that the truth about it is known.
+    album: all the pictures, where there are several; the one on the stage is at `place`, its entry there is not kept
+    up to date. document: what the picture is page `place + 1` of.
+    """
 
     picture: Kept | None = None
     answer: Answer | None = None
     scene: int | None = None
+    album: tuple[Sheet, ...] = ()
+    place: int = 0
+    document: Paper | None = None
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        """All pictures in order, the one on the stage among them, up to date."""
+        if self.picture is None:
+            return ()
+        now = Sheet(self.picture, self.answer, self.scene)
+        return (*self.album[: self.place], now, *self.album[self.place + 1 :]) if self.album else (now,)
+
+    def showing(self, sheets: tuple[Sheet, ...], place: int) -> Session:
+        """The same visit with these pictures, the one at `place` on the stage."""
+        now = sheets[place]
+        album = sheets if len(sheets) > 1 else ()
+        return replace(self, picture=now.picture, answer=now.answer, scene=now.scene, album=album, place=place)
 
 
 class Shelf:
@@ -88,6 +145,16 @@ class Shelf:
         """Its full pixels again; raises ImageError where it was deleted meanwhile."""
         return images.load(_there(kept.path), name=kept.name)
 
+    def keep_document(self, document: Document) -> Paper:
+        self._tidy()
+        path = self._folder / uuid.uuid4().hex
+        path.write_bytes(document.data)
+        return Paper(path, document.name, document.pages)
+
+    def open_document(self, paper: Paper) -> Document:
+        """The document again; raises ImageError where it was deleted meanwhile."""
+        return documents.load(_there(paper.path), name=paper.name)
+
     def new_file(self, name: str) -> Path:
         """Where to write a file called `name` for one download."""
         self._tidy()
@@ -100,6 +167,12 @@ class Shelf:
         for path in self._folder.iterdir():
             if not path.name.startswith(_FOR_ALL) and path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _data_uri(picture: Picture) -> str:
+    buffer = BytesIO()
+    picture.image.save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _there(path: Path) -> Path:

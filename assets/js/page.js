@@ -1,9 +1,117 @@
 () => {
+  // What Gradio's own components leave open: keys, announcements, files its picture field will not take, and waiting
+  // for a picture that is still on its way. Knows elements by their ids, set in ui/.
+  const MAX_BYTES = 50_000_000; // grounding.images.MAX_BYTES
+  const $ = (selector) => document.querySelector(selector);
+
   // Screen readers announce what happens in the status line; gradio replaces its content, never the element itself.
   const announce = () => {
-    const status = document.querySelector("#pp-status");
+    const status = $("#pp-status");
     if (!status) return setTimeout(announce, 100);
     status.setAttribute("aria-live", "polite");
   };
   announce();
+
+  // Tabs by arrow keys, as screen readers say they work.
+  document.addEventListener("keydown", (event) => {
+    const tab = event.target.closest?.('#pp-tabs [role="tab"]');
+    const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+    if (!tab || !step) return;
+    const tabs = [...tab.parentElement.querySelectorAll('[role="tab"]')].filter((each) => each.offsetParent);
+    const place = tabs.indexOf(tab);
+    const next = Number.isFinite(step) ? (place + step + tabs.length) % tabs.length : step < 0 ? 0 : tabs.length - 1;
+    event.preventDefault();
+    tabs[next].focus();
+    tabs[next].click();
+  });
+
+  // Buttons inside what the server writes.
+  const open = (id) => {
+    const fold = document.getElementById(id);
+    const head = fold?.querySelector("button");
+    if (!head) return;
+    if (head.getAttribute("aria-expanded") === "false" || !head.classList.contains("open")) head.click();
+    head.scrollIntoView({ behavior: "smooth", block: "center" });
+    head.focus();
+  };
+  document.addEventListener("click", (event) => {
+    const act = (name) => event.target.closest?.(`[data-pp-${name}]`);
+    if (act("open")) open(act("open").dataset.ppOpen);
+    if (act("page")) document.dispatchEvent(new CustomEvent("pinpoint:page", { detail: act("page").dataset.ppPage - 1 }));
+    if (act("again")) [...document.querySelectorAll("button.pp-needs-picture, .pp-needs-picture button")]
+      .find((button) => button.offsetParent)?.click();
+  });
+
+  // A picture on its way: pressing Ask waits for it. Gradio would ask about the one before.
+  let coming = null;
+  const BRINGS = "#pp-gallery button, #pp-compose, #pp-fetch";
+  const expect = () => {
+    const current = $("#pp-current");
+    coming = new Promise((arrived) => {
+      const watcher = new MutationObserver(() => done());
+      const done = () => {
+        watcher.disconnect();
+        clearTimeout(timer);
+        setTimeout(() => { coming = null; arrived(); }, 150); // the prompt comes with the picture
+      };
+      const timer = setTimeout(done, 20_000);
+      watcher.observe(current, { childList: true, subtree: true, characterData: true });
+    });
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest?.(BRINGS)) return void expect();
+    const ask = event.target.closest?.("button.pp-needs-picture, .pp-needs-picture button");
+    if (!ask || !coming) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    coming.then(() => ask.click());
+  }, true);
+
+  // Files: one picture goes to Gradio's field; several, PDFs and anything odd to ours, which says what is wrong.
+  const say = (words) => {
+    const trouble = Object.assign(document.createElement("p"), { className: "pp-problem", textContent: words });
+    trouble.setAttribute("role", "alert");
+    $("#pp-current").querySelectorAll(".pp-problem").forEach((old) => old.remove());
+    ($("#pp-current .pp-current") ?? $("#pp-current")).insertAdjacentElement("afterend", trouble);
+  };
+  const plain = (file) => /^image\/(?!svg)/.test(file.type);
+  const take = (files) => {
+    const heavy = files.find((file) => file.size > MAX_BYTES);
+    if (heavy) return void say(`“${heavy.name.slice(0, 60)}” is larger than 50 MB. Make it smaller, or split it, and give it again.`);
+    const input = $("#pp-files input[type=file]");
+    if (!input) return void say("This file could not be taken in. Reload the page and try again.");
+    const bag = new DataTransfer();
+    files.forEach((file) => bag.items.add(file));
+    input.files = bag.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  const odd = (files) => files.length > 1 || (files.length === 1 && (!plain(files[0]) || files[0].size > MAX_BYTES));
+  const divert = (event, files) => {
+    if (!odd(files)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    take(files);
+  };
+  for (const kind of ["drop", "paste"]) {
+    document.addEventListener(kind, (event) => {
+      if (!event.target.closest?.("#pp-drop")) return;
+      divert(event, [...((event.dataTransfer ?? event.clipboardData)?.files ?? [])]);
+    }, true);
+  }
+  document.addEventListener("change", (event) => {
+    if (!event.target.matches?.("#pp-drop input[type=file]")) return;
+    divert(event, [...event.target.files]);
+    if (event.defaultPrevented) event.target.value = "";
+  }, true);
+  // Its chooser offers PDFs and several files too.
+  const widen = () => {
+    for (const each of document.querySelectorAll("#pp-files :is(button, input)")) each.tabIndex = -1; // not for people
+    for (const input of document.querySelectorAll("#pp-drop input[type=file]")) {
+      if (input.accept.includes("pdf")) continue;
+      input.accept = `${input.accept || "image/*"},application/pdf`;
+      input.multiple = true;
+    }
+  };
+  new MutationObserver(widen).observe(document.body, { childList: true, subtree: true });
+  widen();
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,12 @@ class Echo:
     """Finds every label it is asked for, side by side. Some labels mean something else; see `predict`."""
 
     model = "echo"
-    capabilities = Capabilities(harms=frozenset(Harm))
+    capabilities = Capabilities(harms=frozenset(Harm), streams=True)
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.stopped = 0
+        self.moment_s = 0.8
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         self.requests.append(request)
@@ -81,7 +83,20 @@ class Echo:
         return Result(Outcome.FOUND, "", tuple(detections), (note,), usage=Usage(0.02, 12, 256, None, 40), raw="[...]")
 
     def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
-        yield self.predict(request, stop)
+        """All at once; asked for “grow; …”, one thing after the other, a moment apart, until it is stopped."""
+        if request.labels[:1] not in (("grow",), ("fall",)):
+            yield self.predict(request, stop)
+            return
+        self.requests.append(request)
+        whole = self._found(request)
+        for count in range(1, len(request.labels)):
+            yield replace(whole, detections=whole.detections[:count], done=False, usage=None)
+            if stop is not None and stop.wait(self.moment_s):
+                self.stopped += 1
+                raise Stopped
+        if request.labels[0] == "fall":
+            raise BackendError("The connection was lost. Try again.")
+        yield whole
 
     def close(self) -> None:
         pass

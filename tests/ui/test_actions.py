@@ -16,12 +16,12 @@ from PIL import Image
 from grounding import images
 from grounding.errors import ImageError, RequestError
 from grounding.settings import Settings
-from grounding.types import Harm, Level, Outcome, Task, View
+from grounding.types import FULL_FRAME, Detection, Harm, Level, Outcome, Result, Task, View
 from tests.ui.echo import EchoPool
 from ui import actions
 from ui.form import Form, read_form
-from ui.messages import STOPPED, Problem, attempt, explanation, headline
-from ui.runs import Runs
+from ui.messages import STOPPED, Problem, attempt, explanation, headline, missed
+from ui.runs import News, Runs
 from ui.state import KEPT_S, SHOWN_SIDE, Session, Shelf
 
 
@@ -171,3 +171,63 @@ def test_stopping_is_not_a_failure(session: Session, pool: EchoPool, shelf: Shel
     stop = threading.Event()
     stop.set()
     assert attempt(lambda: actions.answer(form(Task.DETECT, "slow"), session, pool, shelf, stop)) is STOPPED
+
+
+def test_a_growing_answer_is_heard_piece_by_piece(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    pool.echo.moment_s = 0
+    heard: list[int] = []
+    grown = actions.answer(
+        form(Task.DETECT, "grow; cat; dog"), session, pool, shelf, None, lambda r: heard.append(len(r.detections))
+    )
+    assert heard == [1, 2]
+    assert grown.answer is not None
+    assert len(grown.answer.result.detections) == 3
+
+
+def test_what_had_come_is_kept_where_the_answer_was_stopped(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    stop = threading.Event()
+    kept = actions.answer(form(Task.DETECT, "grow; cat; dog"), session, pool, shelf, stop, lambda _: stop.set())
+    assert kept.answer is not None
+    assert kept.answer.result.outcome is Outcome.TRUNCATED
+    assert [each.label for each in kept.answer.result.detections] == ["grow"]
+    assert "You stopped" in kept.answer.result.notes[0].detail
+
+
+def test_what_had_come_is_kept_where_the_service_failed(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    pool.echo.moment_s = 0
+    kept = actions.answer(form(Task.DETECT, "fall; cat"), session, pool, shelf, None, lambda _: None)
+    assert kept.answer is not None
+    assert kept.answer.result.outcome is Outcome.TRUNCATED
+    assert "connection was lost" in kept.answer.result.notes[0].detail
+
+
+def test_an_answer_remembers_what_was_asked_but_no_key(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    mine = read_form(Task.CAPTION, {"backend": "gemini", "api_key": "AIzaMine0000"}, Settings())
+    answered = actions.answer(mine, session, pool, shelf).answer
+    assert answered is not None
+    assert answered.asked is not None
+    assert (answered.asked.api_key, answered.asked.backend) == ("", "gemini")
+    assert mine.api_key == "AIzaMine0000"
+
+
+def test_only_the_newest_of_what_a_thread_tells_is_taken_and_only_once() -> None:
+    news: News[int] = News()
+    news.tell(1)
+    news.tell(2)
+    assert (news.take(), news.take()) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("labels", "asked", "lost"),
+    [
+        pytest.param(("cat",), ("cat", "dog"), False, id="one of them"),
+        pytest.param(("black Cat",), ("cat",), False, id="described"),
+        pytest.param(("house",), ("cat",), True, id="something else"),
+        pytest.param((), ("cat",), False, id="nothing at all"),
+        pytest.param(("house",), (), False, id="nothing asked for"),
+    ],
+)
+def test_finding_only_other_things_is_not_finding(labels: tuple[str, ...], asked: tuple[str, ...], lost: bool) -> None:
+    result = Result(Outcome.REPAIRED, "", tuple(Detection(label, FULL_FRAME) for label in labels))
+    assert missed(result, asked) is lost
+    assert ("None of what was asked for" in headline(result, Task.DETECT, asked)) is lost

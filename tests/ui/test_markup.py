@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
-from grounding.backend import Capabilities
+from grounding.backend import Capabilities, Loading
+from grounding.backend import Stage as Loadings
 from grounding.types import (
     Detection,
+    Harm,
     Note,
     NoteKind,
     Outcome,
     Result,
     SafetyRating,
     SafetyReport,
+    SelfTest,
     Stage,
     Task,
     Usage,
 )
-from ui import markup
+from ui import markup, service_markup
 from ui.messages import Problem
 from ui.state import Answer
 
@@ -57,7 +62,18 @@ def pieces(word: str) -> dict[str, str]:
     result = Result(Outcome.UNRECOGNISED, word, usage=Usage(1.0, 1, 1, 1, 1))
     return {
         "notes": markup.notes([Note(NoteKind.SKIPPED, word)]),
-        "safety": markup.safety(report),
+        "safety": markup.safety(replace(report, stage=None)),
+        "blocked": markup.blocked(report),
+        "blocked answer": markup.answered(Answer(Task.ASK, "x", "m", Result(Outcome.BLOCKED, word, safety=report))),
+        "cited": markup.answered(Answer(Task.ASK, "x", "m", Result(Outcome.FOUND, f"{word} [page 1]")), pages=2),
+        "steps": markup.failed(Problem("x", steps=(word, "Open https://huggingface.co/google/x and accept."))),
+        "growing": markup.growing("x", 1, Result(Outcome.FOUND, word, done=False), Task.ASK),
+        "waiting": markup.waiting(word, 3),
+        "loading": markup.loading(word, Loading(Loadings.READING, 5, 10), 3),
+        "beware": markup.beware(word),
+        "facts": service_markup.facts(word, [(word, word)]),
+        "tested": service_markup.tested(SelfTest(word, {word: True}, word, 1.0)),
+        "uploads": service_markup.uploads([(word, datetime(2026, 11, 22, 4, 5, tzinfo=UTC))]),
         "answered": markup.answered(Answer(Task.ASK, word, word, result)),
         "who": markup.who_answers(word, Capabilities(sends_to=word)),
         "failed": markup.failed(Problem(word)),
@@ -90,3 +106,44 @@ def test_uncounted_tokens_are_left_out() -> None:
     html = markup.answered(Answer(Task.DETECT, "cat", "m", found))
     assert "1.2 s" in html
     assert "tokens" not in html
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        pytest.param(SafetyReport(Stage.PROMPT), "before the model answered", id="the prompt"),
+        pytest.param(SafetyReport(Stage.ANSWER), "its answer was withheld", id="the answer"),
+        pytest.param(SafetyReport(changeable=False), "No slider changes this", id="no slider"),
+        pytest.param(SafetyReport(sliders=(Harm.HATE_SPEECH,), changeable=True), "<b>Hate speech</b>", id="a slider"),
+        pytest.param(SafetyReport(reason="OTHER"), "<code>OTHER</code>", id="the service's word"),
+    ],
+)
+def test_a_blocked_answer_says_what_was_stopped_and_what_can_be_changed(report: SafetyReport, said: str) -> None:
+    html = markup.answered(Answer(Task.DETECT, "cat", "m", Result(Outcome.BLOCKED, safety=report)))
+    assert said in html
+    assert "Nothing found" not in html
+    assert ("Open the safety filters" in html) is (report.changeable is not False)
+
+
+def test_pages_a_document_has_become_buttons_and_others_stay_words() -> None:
+    html = markup.answered(Answer(Task.ASK, "?", "m", Result(Outcome.FOUND, "It is [page 2], not [page 9].")), pages=3)
+    assert 'data-pp-page="2"' in html
+    assert "[page 9]" in html
+
+
+def test_a_cut_answer_says_where_it_was_cut() -> None:
+    note = Note(NoteKind.CUT, "The answer was cut at 64 tokens: 7 whole, 1 partial.")
+    cut = Result(Outcome.TRUNCATED, detections=(Detection("cat"),) * 7, notes=(note,))
+    assert "7 whole, 1 partial" in markup.answered(Answer(Task.DETECT, "cat", "m", cut))
+
+
+def test_only_other_things_found_is_not_shown_in_green() -> None:
+    found = Result(Outcome.REPAIRED, detections=(Detection("house"),))
+    assert 'data-tone="warn"' in markup.answered(Answer(Task.DETECT, "cat", "m", found))
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"), [(0.0, "$0"), (0.00031, "$0.00031"), (0.0123, "$0.012"), (0.5, "$0.50"), (12.345, "$12.35")]
+)
+def test_costs_keep_two_digits_that_count(cost: float, said: str) -> None:
+    assert markup.dollars(cost) == said

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,18 +9,16 @@ from typing import Any
 import gradio as gr
 
 from grounding.types import Task
-from ui import actions, markup, picture_panel, sidebar
+from ui import asking, markup, picture_panel, sidebar
+from ui.asking import Question
 from ui.desk import Desk
 from ui.form import read_form
-from ui.messages import STOPPED, Problem, attempt
+from ui.messages import Problem, attempt
+from ui.options_panel import OptionsPanel
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
-from ui.runs import Run
 from ui.sidebar import Sidebar
 from ui.state import Session
-
-_POLL_S = 0.1
-_PATIENCE_S = 2.0  # how long a stopped model may take to notice before the page stops waiting for it
 
 _TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
   document.querySelector('#pp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
@@ -30,16 +26,20 @@ _TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
 
 @dataclass(frozen=True)
 class Tab:
+    """`before`: a quiet line on what asking will take."""
+
     task: Task
     doing: str
     prompt: gr.Textbox
     run: gr.Button
     stop: gr.Button
+    before: gr.HTML
+    leaf: gr.Tab
 
 
 def lay_out(task: Task, title: str, *, doing: str, about: str, label: str, placeholder: str, value: str) -> Tab:
     """A tab with one prompt; Enter asks too."""
-    with gr.Tab(title, id=task.value):
+    with gr.Tab(title, id=task.value) as leaf:
         gr.HTML(markup.hint(about))
         prompt = gr.Textbox(
             value,
@@ -51,9 +51,17 @@ def lay_out(task: Task, title: str, *, doing: str, about: str, label: str, place
             elem_id=f"pp-{task}-prompt",
         )
         with gr.Row(elem_classes="pp-inline"):
-            run = gr.Button(title, variant="primary", elem_id=f"pp-{task}-run", min_width=120, scale=3)
+            run = gr.Button(
+                title,
+                variant="primary",
+                elem_id=f"pp-{task}-run",
+                elem_classes="pp-needs-picture",
+                min_width=120,
+                scale=3,
+            )
             stop = gr.Button("Stop", visible=False, elem_id=f"pp-{task}-stop", min_width=80, scale=1)
-    return Tab(task, doing, prompt, run, stop)
+        before = gr.HTML("", elem_classes="pp-before")
+    return Tab(task, doing, prompt, run, stop, before, leaf)
 
 
 @dataclass(frozen=True)
@@ -65,88 +73,76 @@ class Around:
     session: gr.State
     pictures: PicturePanel
     sidebar: Sidebar
+    options: OptionsPanel
     result: ResultView
     trouble: gr.HTML
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The widgets a Form is read from besides the prompt, by the names it knows them by."""
+        return {**self.sidebar.fields, **self.options.fields}
+
 
 def connect(tab: Tab, around: Around, desk: Desk) -> None:
-    """Asking runs in a thread of its own; what was there before stays until an answer comes, inputs stay always."""
-    status, trouble = around.result.status, around.trouble
-    fields = {"prompt": tab.prompt, **around.sidebar.fields}
+    """The button and Enter ask; Stop stops."""
+    fields = {"prompt": tab.prompt, **around.fields}
 
-    async def ask(values: dict[Any, Any], request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
-        prepared = attempt(lambda: _prepare(tab, around, fields, values, desk))
-        visitor = str(request.session_hash)
-        run = None
-        earlier = values[around.session].answer is not None
-        try:
-            if isinstance(prepared, Problem):
-                yield {status: markup.failed(prepared, earlier=earlier), trouble: markup.trouble(prepared)}
-                return
-            run = desk.runs.begin(visitor, lambda stop: attempt(lambda: prepared(stop)))
-            if run is None:  # pressed twice
-                yield {status: gr.skip()}
-                return
-            yield {status: markup.busy(tab.doing, 0), trouble: "", **_working(True, tab, around.tabs)}
-            async for seconds in _ticks(run):
-                yield {status: markup.busy("Stopping" if run.stop.is_set() else tab.doing, seconds)}
-            got = run.future.result() if run.future.done() else STOPPED
-            if isinstance(got, Problem):
-                got = {status: markup.failed(got, earlier=earlier), trouble: "" if got.stopped else markup.trouble(got)}
-            yield {**got, **_working(False, tab, around.tabs)}
-        finally:  # also when the visitor leaves
-            if run:
-                desk.runs.end(visitor, run)
-            sidebar.forget_key(around.sidebar, around.page, visitor)
+    def prepare(values: dict[Any, Any]) -> Question:
+        """Everything checked beforehand, nothing read from the page afterwards."""
+        before: Session = values[around.session]
+        dropped: tuple[str, str] | None = values[around.pictures.drop]
+        form = read_form(tab.task, {name: values[widget] for name, widget in fields.items()}, desk.settings)
+        # Asked before an upload was taken in, the question means what lies in the drop area.
+        take_in = (lambda: picture_panel.take_in(dropped, desk)) if dropped else lambda: before
+        return Question(form, tab.doing, before, take_in)
 
     def stop(request: gr.Request) -> None:
         desk.runs.stop(str(request.session_hash))
 
+    wire(tab, around, desk, [tab.run.click, tab.prompt.submit], prepare, {around.pictures.drop, *fields.values()})
+    tab.run.click(None, js=_TO_RESULT)
+    tab.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
+
+
+def wire(
+    tab: Tab | None,
+    around: Around,
+    desk: Desk,
+    events: list[Any],
+    prepare: Callable[[dict[Any, Any]], Question],
+    inputs: set[Any],
+) -> None:
+    """Each of `events` asks what `prepare` makes of `inputs` and the session; `tab`: whose it is, None: the task's."""
+
+    async def ask(values: dict[Any, Any], request: gr.Request) -> AsyncIterator[dict[Any, Any]]:
+        status, visitor = around.result.status, str(request.session_hash)
+        try:
+            made = attempt(lambda: prepare(values))
+            if isinstance(made, Problem):
+                earlier = values[around.session].answer is not None
+                yield {status: markup.failed(made, earlier=earlier), around.trouble: markup.trouble(made)}
+                return
+            whose = tab or next(each for each in around.tabs if each.task is made.form.task)
+            began = False
+            async for updates in asking.run(made, desk, visitor, around.session, around.result, around.trouble):
+                yield {**updates, **({} if began else _working(True, whose, around.tabs))}
+                began = True
+            yield _working(False, whose, around.tabs) if began else {status: gr.skip()}
+        finally:  # also when the visitor leaves
+            sidebar.forget_key(around.sidebar, around.page, visitor)
+
     buttons = [button for each in around.tabs for button in (each.run, each.stop)]
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     gr.on(
-        [tab.run.click, tab.prompt.submit],
+        events,
         ask,
-        {around.session, around.pictures.drop, *fields.values()},
-        [around.session, trouble, *around.result.cleared, *buttons],
+        {around.session, *inputs},
+        [around.session, around.trouble, *around.result.cleared, *buttons],
         trigger_mode="once",
         concurrency_id="model",
         concurrency_limit=8,
-        **quiet,
+        show_progress="hidden",
+        api_visibility="private",
     )
-    tab.run.click(None, js=_TO_RESULT)
-    tab.stop.click(stop, queue=False, **quiet)
-
-
-def _prepare(
-    tab: Tab, around: Around, fields: dict[str, Any], values: dict[Any, Any], desk: Desk
-) -> Callable[[threading.Event], dict[Any, Any]]:
-    """What the thread will do: everything checked beforehand, nothing read from the page afterwards."""
-    before: Session = values[around.session]
-    dropped: tuple[str, str] | None = values[around.pictures.drop]
-    form = read_form(tab.task, {name: values[widget] for name, widget in fields.items()}, desk.settings)
-
-    def do(stop: threading.Event) -> dict[Any, Any]:
-        # Asked before an upload was taken in, the question means what lies in the drop area.
-        asked = picture_panel.take_in(dropped, desk) if dropped else before
-        answered = actions.answer(form, asked, desk.pool, desk.shelf, stop)
-        return {around.session: answered, **around.result.show_answer(answered)}
-
-    return do
-
-
-async def _ticks(run: Run) -> AsyncIterator[int]:
-    """Whole seconds as they pass, until the run is done, or was stopped and does not notice."""
-    told, stopped_s = 0, None
-    while not run.future.done():
-        await asyncio.sleep(_POLL_S)
-        if run.stop.is_set():
-            stopped_s = run.seconds if stopped_s is None else stopped_s
-            if run.seconds - stopped_s > _PATIENCE_S:
-                return
-        if int(run.seconds) > told:
-            told = int(run.seconds)
-            yield told
 
 
 def _working(working: bool, tab: Tab, tabs: tuple[Tab, ...]) -> dict[Any, Any]:

@@ -1,0 +1,134 @@
+"""Asking, from the page: a question runs in a thread of its own, its answer is shown as it grows, Stop ends it.
+
+What was there before stays until something comes in its place; where nothing does, it comes back. Inputs stay always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from grounding.types import Outcome, Result
+from ui import actions, corrections, gathering, markup
+from ui.desk import Desk
+from ui.form import Form
+from ui.messages import REPLACED, STOPPED, attempt
+from ui.result_view import ResultView
+from ui.runs import News, Run
+from ui.state import Answer, Session
+
+_POLL_S = 0.1
+_PATIENCE_S = 1.2  # how long a stopped model may take to notice before the page stops waiting for it
+_REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is followed by a longer pause
+_REDRAW_SHARE = 4
+
+Updates = dict[Any, Any]
+
+
+@dataclass(eq=False)
+class Question:
+    """Checked, and ready for a thread. take_in: the session to ask about, where it is not ready yet.
+
+    number: of the answer while it grows; corrections to it are refused, for the next drawing would undo them.
+    """
+
+    form: Form
+    doing: str
+    before: Session
+    take_in: Callable[[], Session]
+    news: News[Result] = field(default_factory=News)
+    asked: Session | None = None
+    number: str = field(default_factory=lambda: f"growing-{time.monotonic_ns()}")
+
+    def answer(self, desk: Desk, stop: threading.Event) -> Session:
+        self.asked = self.take_in()
+        return actions.answer(self.form, self.asked, desk.pool, desk.shelf, stop, self.news.tell)
+
+    def grown(self, result: Result) -> Session | None:
+        """What to draw of an answer that is still growing; None where no place was named yet."""
+        if self.asked is None or not result.detections:
+            return None
+        shown = gathering.share(result, self.asked.place) if len(self.asked.album) > 1 else result
+        answer = Answer(self.form.task, self.form.prompt, self.form.model, shown, number=self.number)
+        return Session(self.asked.picture, answer)
+
+
+async def run(question: Question, desk: Desk, visitor: str, session: Any, result: ResultView, trouble: Any) -> Any:
+    """Updates of the page until the question is answered; nothing at all where the visitor's last one still runs."""
+    running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
+    if running is None:  # pressed twice
+        return
+    earlier = question.before.answer is not None
+    drawn = False
+    try:
+        yield {result.status: markup.busy(question.doing, 0), trouble: ""}
+        async for updates in _while(running, question, desk, result):
+            drawn = drawn or result.editor.stage in updates
+            yield updates
+        got = running.future.result() if running.future.done() else STOPPED
+        if isinstance(got, Session):
+            attempt(lambda: desk.learn(question.form, got))
+            yield {session: got, **shown(result, got)}
+            return
+        got = REPLACED if got.stopped and running.replaced else got
+        again = {result.editor.stage: corrections.scene(question.before)} if drawn and not running.replaced else {}
+        said = "" if got.stopped else markup.trouble(got)
+        yield {result.status: markup.failed(got, earlier=earlier and not running.replaced), trouble: said, **again}
+    finally:  # also when the visitor leaves
+        desk.runs.end(visitor, running)
+
+
+def shown(result: ResultView, session: Session) -> Updates:
+    """What stands on the stage and beside it, answered or not."""
+    if session.answer is None:
+        return dict(zip(result.cleared, result.show_picture(session), strict=True))
+    pages = session.document.pages if session.document else 0
+    return {**result.show_answer(session), result.status: markup.answered(session.answer, pages)}
+
+
+async def _while(running: Run, question: Question, desk: Desk, result: ResultView) -> AsyncIterator[Updates]:
+    """What is seen while the model works: the seconds, its loading, a wait it asked for, the answer as it grows."""
+    told = shown = ""
+    newest: Result | None = None
+    drawn_at, pause_s, waits_until, stopped_s = -math.inf, _REDRAW_S, 0.0, math.inf
+    undrawn = False
+    while not running.future.done():
+        await asyncio.sleep(_POLL_S)
+        if (came := question.news.take()) is not None:
+            newest, undrawn = came, came.wait_s is None
+            waits_until = time.monotonic() + came.wait_s if came.wait_s is not None else 0.0
+        if running.stop.is_set():
+            stopped_s = min(stopped_s, running.seconds)
+            if running.seconds - stopped_s > _PATIENCE_S:
+                return
+        updates: Updates = {}
+        shown = _status(running, question, desk, newest, waits_until)
+        if shown != told:
+            told = updates[result.status] = shown
+        if undrawn and newest and time.monotonic() - drawn_at > pause_s:
+            began, undrawn = time.monotonic(), False
+            if (grown := question.grown(newest)) is not None:
+                updates[result.editor.stage] = await asyncio.to_thread(corrections.scene, grown)
+            drawn_at = time.monotonic()
+            pause_s = max(_REDRAW_S, _REDRAW_SHARE * (drawn_at - began))
+        if updates:
+            yield updates
+
+
+def _status(running: Run, question: Question, desk: Desk, newest: Result | None, waits_until: float) -> str:
+    seconds = int(running.seconds)
+    if running.stop.is_set():
+        return markup.busy("Stopping", seconds)
+    if newest and newest.outcome is Outcome.FAILED and waits_until:
+        return markup.waiting(newest.text, max(0, math.ceil(waits_until - time.monotonic())))
+    if newest is not None:
+        return markup.growing(question.doing, seconds, newest, question.form.task)
+    form = question.form
+    if (loading := desk.pool.loading(form.backend, form.model, form.api_key)) is not None:
+        return markup.loading(form.model, loading, seconds)
+    return markup.busy(question.doing, seconds)

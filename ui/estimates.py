@@ -1,0 +1,94 @@
+"""What asking will take, said beforehand: tokens and cost, or calls and seconds; and what the model will not see.
+
+Nothing is opened, decoded or sent for it: pictures stand in by their size. Knows no gradio.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+
+from backends import SPECS, tools
+from backends.paligemma_planner import Paces, Plan, plan
+from grounding.backend import Capabilities
+from grounding.documents import Document
+from grounding.images import Picture
+from grounding.types import Estimate
+from ui import gathering, markup
+from ui.form import Form
+from ui.messages import Problem, attempt
+from ui.state import Kept, Paper, Session
+
+BUNDLED = "pinpoint-nano"
+SMALL_WORLD = (
+    f"{BUNDLED} knows only drawn scenes like the examples; about other pictures it mostly guesses. "
+    "For photographs choose Gemini with your own key, or a large PaliGemma checkpoint, under Model."
+)
+
+_PLANNED = "paligemma"
+
+
+@dataclass(frozen=True, eq=False)
+class Outline(Picture):
+    """A picture of which only the size is known."""
+
+    outline_wh: tuple[int, int] = (1, 1)
+    key: str = ""
+
+    @property
+    def size_wh(self) -> tuple[int, int]:
+        return self.outline_wh
+
+    @property
+    def content_id(self) -> str:
+        return self.key
+
+
+def outline(kept: Kept) -> Picture:
+    return Outline(Image.new("L", (1, 1)), kept.name, "PNG", (), kept.size_wh, kept.path.name)
+
+
+def _outline_document(paper: Paper) -> Document:
+    return Document(b"", paper.pages, paper.name)
+
+
+def before(form: Form, session: Session, capabilities: Capabilities, paces: Paces) -> str:
+    """One quiet line under the button, and what to know first; "" where the form cannot be asked yet."""
+    if session.picture is None:
+        return ""
+    lines = [markup.beware(SMALL_WORLD)] if form.model == BUNDLED and session.scene is None else []
+    got = attempt(partial(_took, form, session, capabilities, paces))
+    if isinstance(got, Problem):
+        return "".join([*lines, markup.beware(got.text)])
+    remarks = gathering.remarks(form, session, capabilities)
+    return "".join([*(markup.hint(got) for _ in range(bool(got))), *lines, *map(markup.beware, remarks)])
+
+
+def planned(form: Form, session: Session, capabilities: Capabilities, paces: Paces) -> Plan | None:
+    """How a model of this machine will go about it; None for others."""
+    if form.backend != _PLANNED:
+        return None
+    made = gathering.gather(form, session, capabilities, outline, _outline_document)
+    return plan(made.request, form.model, paces=paces)
+
+
+def _took(form: Form, session: Session, capabilities: Capabilities, paces: Paces) -> str:
+    if (there := planned(form, session, capabilities, paces)) is not None:
+        return f"{there}.".replace("1 call, ", "One call, ", 1) if there.calls == 1 else f"{there}."
+    kit = tools(form.backend) if SPECS[form.backend].tools else None
+    if kit is None:
+        return ""
+    made = gathering.gather(form, session, capabilities, outline, _outline_document)
+    return _said(kit.estimate(form.model, made.request))
+
+
+def _said(estimate: Estimate) -> str:
+    """For people: "About 290 tokens in (258 the picture), up to 8,192 out · $0.0001, at most $0.02"."""
+    seen = f" ({estimate.image_tokens:,} the picture)" if estimate.image_tokens else ""
+    tokens = f"About {estimate.prompt_tokens:,} tokens in{seen}, up to {estimate.most_answer_tokens:,} out"
+    if estimate.cost_usd is None or estimate.most_usd is None:
+        return f"{tokens}. No price is known for this model."
+    cost = f"{markup.dollars(estimate.cost_usd)} to ask, {markup.dollars(estimate.most_usd)} at most"
+    return f"{tokens} · {cost} (prices of {estimate.prices_of})"

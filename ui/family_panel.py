@@ -1,0 +1,100 @@
+"""The checkpoints a model of this machine can be, as a table to choose from, with what each takes; and unloading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from backends import SPECS, first_choice
+from backends.paligemma_family import FAMILY, Member, Precision, in_gb
+from grounding.settings import Settings
+from ui import markup
+from ui.desk import Desk
+from ui.form import is_local
+from ui.sidebar import BUNDLED, Sidebar, who
+
+_BACKEND = "paligemma"
+_LISTEN = """element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-model]");
+  if (button) trigger("select", {model: button.dataset.model});
+});"""
+_TUNED = {"pt": "to be fine-tuned", "mix": "many tasks", "ft": "one task", "own": "its own"}
+
+
+@dataclass(frozen=True)
+class FamilyPanel:
+    fold: gr.Accordion
+    table: gr.HTML
+    unload: gr.Button
+    said: gr.HTML
+
+
+def build(settings: Settings) -> FamilyPanel:
+    backend, _ = first_choice(settings)
+    with gr.Accordion(
+        "PaliGemma checkpoints",
+        open=False,
+        visible=backend == _BACKEND,
+        elem_classes="pp-fold",
+        elem_id="pp-family",
+    ) as fold:
+        table = gr.HTML(family_table(_offered(settings)), js_on_load=_LISTEN, elem_id="pp-family-table")
+        unload = gr.Button(
+            "Unload models from memory", size="sm", visible=is_local(settings), elem_id="pp-unload", min_width=160
+        )
+        said = gr.HTML("", elem_id="pp-family-said")
+    return FamilyPanel(fold, table, unload, said)
+
+
+def wire(panel: FamilyPanel, sidebar: Sidebar, desk: Desk) -> None:
+    quiet: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    known = {each.id for each in _offered(desk.settings)}
+
+    def choose(chosen: gr.EventData) -> list[Any]:
+        data = chosen._data
+        model = data.get("model") if isinstance(data, dict) else None
+        if not isinstance(model, str) or model not in {BUNDLED, *known}:
+            return [gr.skip(), gr.skip(), gr.skip()]
+        return [model, gr.update(visible=model == BUNDLED), who(_BACKEND, model, desk.settings)]
+
+    def unload() -> str:
+        if not is_local(desk.settings):
+            return markup.hint("Models of a shared page are its operator's to unload.")
+        gone = [model for name, model in desk.pool.opened() if desk.pool.unload(name, model)]
+        if not gone:
+            return markup.hint("No model that nobody uses is in memory.")
+        return markup.hint(f"Unloaded: {', '.join(gone)}. It is loaded again when it is asked.")
+
+    panel.table.select(choose, None, [sidebar.model, sidebar.aside, sidebar.who], **quiet)
+    panel.unload.click(unload, None, panel.said, **quiet)
+    sidebar.backend.input(lambda backend: gr.update(visible=backend == _BACKEND), sidebar.backend, panel.fold, **quiet)
+
+
+def family_table(members: tuple[Member, ...]) -> str:
+    """Each checkpoint with its size in pixels, what it was tuned for and the memory it takes in 16 bits."""
+    rows = "".join(
+        f'<tr><th scope="row"><button type="button" class="pp-act" data-model="{markup.safe(each.id)}" '
+        f'aria-label="Choose {markup.safe(each.id)}">{markup.safe(each.id.removeprefix("google/"))}</button></th>'
+        f"<td>{each.resolution}</td><td>{_tuned(each)}</td>"
+        f"<td>{in_gb(each.memory_bytes(Precision.BFLOAT16))}</td></tr>"
+        for each in members
+    )
+    return (
+        '<p class="pp-hint">Fetched from the Hugging Face Hub when first asked; Google’s need their licence accepted '
+        "once. Memory is for 16-bit weights and one prompt.</p>"
+        '<div class="pp-table pp-facts-table"><table><caption>PaliGemma checkpoints</caption><thead><tr>'
+        '<th scope="col">Checkpoint</th><th scope="col">px</th><th scope="col">Tuned for</th>'
+        f'<th scope="col">Memory</th></tr></thead><tbody>{rows}</tbody></table></div>'
+    )
+
+
+def _tuned(each: Member) -> str:
+    words = ", ".join(each.prompts) if each.tuning.value == "ft" else _TUNED[each.tuning.value]
+    return markup.safe(words)
+
+
+def _offered(settings: Settings) -> tuple[Member, ...]:
+    """On a shared page only what is listed can be loaded."""
+    return FAMILY if is_local(settings) else tuple(each for each in FAMILY if each.id in SPECS[_BACKEND].models)

@@ -1,0 +1,129 @@
+"""The pictures given together, or a document's pages, small beside the result; one of them is on the stage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from grounding import documents
+from grounding.errors import RequestError
+from grounding.types import Task
+from ui import asking, markup
+from ui.desk import Desk
+from ui.messages import Problem, attempt
+from ui.picture_panel import PicturePanel
+from ui.result_view import ResultView
+from ui.state import Session, Shelf
+
+_LISTEN = """
+const tell = (data) => trigger("select", {...data});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button && !button.disabled) tell(button.dataset);
+});
+document.addEventListener("pinpoint:page", ({detail}) => tell({act: "page", n: String(detail)}));
+"""
+
+
+def build() -> gr.HTML:
+    return gr.HTML("", js_on_load=_LISTEN, elem_id="pp-strip")
+
+
+def wire(strip: gr.HTML, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk) -> None:
+    def choose(now: Session, chosen: gr.EventData) -> dict[Any, Any]:
+        made = attempt(lambda: turn(now, chosen._data, desk.shelf))
+        if isinstance(made, Problem):
+            return {pictures.current: markup.current_picture(now.picture, made)}
+        return {session: made, pictures.current: markup.current_picture(made.picture), **asking.shown(result, made)}
+
+    def show(now: Session) -> Any:
+        made = attempt(lambda: drawn(now))
+        return markup.trouble(made) if isinstance(made, Problem) else made
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    strip.select(
+        choose,
+        [session],
+        [session, pictures.current, *result.cleared],
+        concurrency_id="picture",
+        concurrency_limit=4,
+        **quiet,
+    )
+    session.change(show, session, strip, queue=False, **quiet)
+
+
+def turn(now: Session, chosen: object, shelf: Shelf) -> Session:
+    """`now` after a button of the strip was pressed; raises RequestError for what none of them says."""
+    act, n = (chosen.get("act"), chosen.get("n")) if isinstance(chosen, dict) else (None, None)
+    place = int(n) if isinstance(n, str) and n.isdigit() and len(n) < 6 else -1
+    if act == "page" and now.document is not None and 0 <= place < now.document.pages:
+        return leaf(now, place, shelf)
+    if act == "show" and now.document is None and 0 <= place < len(now.sheets):
+        return now.showing(now.sheets, place)
+    if act == "remove" and now.document is None and 0 <= place < len(now.sheets) > 1:
+        left = (*now.sheets[:place], *now.sheets[place + 1 :])
+        shown = now.place - (place < now.place)
+        return now.showing(left, min(shown, len(left) - 1))
+    raise RequestError("That picture is no longer there. Choose another.")
+
+
+def leaf(now: Session, place: int, shelf: Shelf) -> Session:
+    """The document's page at `place` on the stage. Words about the whole document stay, boxes on a page go with it."""
+    assert now.document is not None
+    if place == now.place:
+        return now
+    kept = shelf.keep(documents.page(shelf.open_document(now.document), place + 1))
+    about_all = now.answer is not None and now.answer.task in (Task.CAPTION, Task.ASK)
+    return replace(now, picture=kept, place=place, answer=now.answer if about_all else None)
+
+
+def drawn(session: Session) -> str:
+    """The pictures given together, or pages of the document, to choose the one on the stage from; "" for one alone."""
+    if session.document is not None:
+        return _pages(session)
+    sheets = session.sheets
+    if len(sheets) < 2:
+        return ""
+    cells = []
+    for place, sheet in enumerate(sheets):
+        name = markup.safe(sheet.picture.name or f"Picture {place + 1}")
+        count = len(sheet.answer.result.detections) if sheet.answer else 0
+        found = f'<span class="pp-count" title="{count} found here">{count}</span>' if count else ""
+        cells.append(
+            f'<li><button type="button" class="pp-thumb" data-act="show" data-n="{place}" '
+            f'aria-pressed="{str(place == session.place).lower()}" aria-label="Show picture {place + 1}, {name}">'
+            f'<img src="{markup.data_uri(sheet.picture)}" alt=""><b>{place + 1}</b>{found}</button>'
+            f'<button type="button" class="pp-away" data-act="remove" data-n="{place}" '
+            f'aria-label="Remove picture {place + 1}, {name}">×</button></li>'
+        )
+    return f'<ul class="pp-strip" aria-label="Pictures asked about together">{"".join(cells)}</ul>'
+
+
+_PAGES_SHOWN = 12
+
+
+def _pages(session: Session) -> str:
+    """Pages round the one on the stage, each drawn small, and the way to those before and after."""
+    assert session.document is not None
+    total, here = session.document.pages, session.place
+    first = max(0, min(here - _PAGES_SHOWN // 2, total - _PAGES_SHOWN))
+    numbers = range(first, min(first + _PAGES_SHOWN, total))
+    cells = "".join(
+        f'<li><button type="button" class="pp-thumb pp-leaf" data-act="page" data-n="{number}" '
+        f'aria-pressed="{str(number == here).lower()}" aria-label="Show page {number + 1}">'
+        f'<img src="{thumb}" alt=""><b>{number + 1}</b></button></li>'
+        for number, thumb in zip(numbers, session.document.thumbnails(tuple(numbers)), strict=True)
+    )
+    name = markup.safe(session.document.name or "Document")
+    pages = "1 page" if total == 1 else f"{total} pages"
+    step = "".join(
+        f'<button type="button" class="pp-act" data-act="page" data-n="{to}" {"" if 0 <= to < total else "disabled"}>'
+        f"{words}</button>"
+        for to, words in ((here - 1, "‹ Previous page"), (here + 1, "Next page ›"))
+    )
+    return (
+        f'<div class="pp-pages"><p class="pp-hint"><bdi>{name}</bdi>, {pages}; page {here + 1} is shown. {step}</p>'
+        f'<ul class="pp-strip" aria-label="Pages of the document">{cells}</ul></div>'
+    )
