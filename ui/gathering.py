@@ -74,7 +74,8 @@ def remarks(form: Form, session: Session, capabilities: Capabilities) -> list[st
         if _reads_document(form.task, capabilities):
             return []
         page = f"Page {session.place + 1} of the document was looked at as a picture"
-        why = "boxes and masks are of pictures" if capabilities.documents else f"{form.model} reads no PDFs"
+        one = f"{form.model} looks at one page at a time"
+        why = "boxes and masks are of pictures" if _reads_all(capabilities) else one
         return [f"{page}: {why}."]
     if len(session.sheets) > 1 and capabilities.max_images == 1:
         return [f"{form.model} looks at one picture at a time: it was asked about the one shown only."]
@@ -107,4 +108,9 @@ def _names(found: list[Detection]) -> list[str]:
 
 
 def _reads_document(task: Task, capabilities: Capabilities) -> bool:
-    return capabilities.documents and task in (Task.CAPTION, Task.ASK)
+    """Whole, that is: what looks at one picture at a time looks at one page, the one a person chose."""
+    return _reads_all(capabilities) and task in (Task.CAPTION, Task.ASK)
+
+
+def _reads_all(capabilities: Capabilities) -> bool:
+    return capabilities.documents and capabilities.max_images > 1

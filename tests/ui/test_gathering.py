@@ -145,7 +145,7 @@ def test_a_document_goes_whole_to_a_model_that_reads_it(desk: Desk, tmp_path: Pa
 @pytest.mark.parametrize(
     ("task", "backend", "said"),
     [
-        pytest.param(Task.ASK, "paligemma", "reads no PDFs", id="a model that reads none"),
+        pytest.param(Task.ASK, "paligemma", "one page at a time", id="a model that reads none"),
         pytest.param(Task.DETECT, "gemini", "boxes and masks are of pictures", id="boxes"),
     ],
 )
