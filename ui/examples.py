@@ -14,8 +14,8 @@ from grounding.images import Picture
 from grounding.types import Task
 from scenes.things import KINDS
 
-SEEDS = (37, 12, 16, 42, 5, 59, 54, 49)
-"""Clear, varied scenes of those the bundled model answers whole (22 of the first 56 with two things or more)."""
+SEEDS = (72, 29, 49, 57, 11, 51, 37, 63)
+"""Clear, varied scenes of those where the bundled model finds all that is asked (37 of the first 75 seeds)."""
 
 SIDE_PX = 768
 THUMBNAIL_PX = 176
