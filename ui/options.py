@@ -6,6 +6,7 @@ Knows no gradio. Which of these a backend heeds, its Capabilities say; `heeded` 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
@@ -63,8 +64,20 @@ def _words(value: object, limit: int, what: str) -> str:
     return clean
 
 
+def _read(value: object) -> object:
+    """What was typed as the number it is: "0.5", "0,5", "1,000"; None where nothing was."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    text = text.replace(",", "" if re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", text) else ".")
+    if not text:
+        return None
+    return float(text) if re.fullmatch(r"[+-]?\d{1,12}(\.\d{1,12})?", text) else value
+
+
 def _number(value: object, low: float, high: float, what: str) -> float | None:
-    if value is None or value == "":
+    value = _read(value)
+    if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RequestError(f"{what} should be a number from {low:g} to {high:g}, or nothing.")
@@ -74,7 +87,8 @@ def _number(value: object, low: float, high: float, what: str) -> float | None:
 
 
 def _whole(value: object, low: int, high: int, what: str) -> int | None:
-    if value is None or value == "":
+    value = _read(value)
+    if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value % 1:
         raise RequestError(f"{what} should be a whole number, or nothing.")

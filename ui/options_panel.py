@@ -53,8 +53,9 @@ def build(settings: Settings) -> OptionsPanel:
             "", label=label, placeholder=placeholder, info=info, lines=lines, max_lines=max(lines, 8), **at(name)
         )
 
-    def number(name: str, label: str, placeholder: str, info: str | None = None) -> gr.Number:
-        return gr.Number(None, label=label, placeholder=placeholder, info=info, **at(name))
+    def number(name: str, label: str, placeholder: str, info: str | None = None) -> gr.Textbox:
+        """A field for a number: gr.Number turns empty into 0 once it was hidden."""
+        return gr.Textbox("", label=label, placeholder=placeholder, info=info, max_lines=1, **at(name))
 
     with gr.Accordion("Options", open=False, elem_classes="pp-fold", elem_id="pp-options"):
         fields: dict[str, Any] = {

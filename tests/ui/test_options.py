@@ -40,6 +40,17 @@ def test_each_widget_sets_its_own() -> None:
     )
 
 
+@pytest.mark.parametrize(("typed", "read"), [(" 0.5 ", 0.5), ("0,5", 0.5), ("2", 2.0), (1, 1.0), (" ", None)])
+def test_numbers_are_read_as_people_type_them(typed: object, read: float | None) -> None:
+    assert read_options({"temperature": typed}).temperature == read
+
+
+def test_thousands_are_no_decimals() -> None:
+    assert read_options({"max_output_tokens": "8,192", "max_items": "1,000"}) == Options(
+        max_output_tokens=8192, max_items=1000
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -47,7 +58,7 @@ def test_each_widget_sets_its_own() -> None:
         pytest.param("temperature", -0.1, id="below zero"),
         pytest.param("temperature", math.nan, id="no number"),
         pytest.param("temperature", math.inf, id="endless"),
-        pytest.param("temperature", "0.5", id="a word for a number"),
+        pytest.param("temperature", "warm", id="a word for a number"),
         pytest.param("temperature", True, id="a flag for a number"),
         pytest.param("max_output_tokens", 0, id="no tokens"),
         pytest.param("max_output_tokens", 1.5, id="half a token"),
