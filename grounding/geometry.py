@@ -36,19 +36,23 @@ def from_px(box_px: Sequence[float], size_wh: tuple[int, int]) -> Box:
 
 
 def rect_px(box: Box, size_wh: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Whole pixels of `box`: each edge at the nearest pixel border, never empty, inside the picture.
+    """Whole pixels of `box`: each edge at the nearest pixel border, never empty, inside the picture and over `box`.
 
-    Neighbouring boxes that share an edge stay neighbours: an edge rounds the same way whichever side it is of.
+    Neighbouring boxes that share an edge stay neighbours: an edge rounds the same way whichever side it is of. Only
+    what both edges of would be at the same border is the pixel that its middle lies in.
     """
-    x1, y1, x2, y2 = (math.floor(v + 0.5) for v in to_px(box, size_wh))
-    x1, x2 = _at_least_one(x1, x2, size_wh[0])
-    y1, y2 = _at_least_one(y1, y2, size_wh[1])
-    return x1, y1, x2, y2
+    x1, y1, x2, y2 = to_px(box, size_wh)
+    left, right = _to_borders(x1, x2, size_wh[0])
+    top, bottom = _to_borders(y1, y2, size_wh[1])
+    return left, top, right, bottom
 
 
-def _at_least_one(start: int, end: int, side: int) -> tuple[int, int]:
-    start = min(start, side - 1)
-    return start, max(end, start + 1)
+def _to_borders(start_px: float, end_px: float, side: int) -> tuple[int, int]:
+    start, end = math.floor(start_px + 0.5), math.floor(end_px + 0.5)
+    if start == end:
+        start = min(math.floor((start_px + end_px) / 2), side - 1)
+        end = start + 1
+    return start, end
 
 
 def iou_matrix(boxes: Sequence[Box], others: Sequence[Box]) -> np.ndarray:

@@ -75,6 +75,7 @@ def test_pixels_that_reach_out_of_the_picture_are_cut_to_it() -> None:
         pytest.param((0.5, 0.5, 0.5001, 0.5001), (10, 10), (5, 5, 6, 6), id="thinner than a pixel"),
         pytest.param((0.999, 0.999, 1, 1), (10, 10), (9, 9, 10, 10), id="thin at the far corner"),
         pytest.param((0, 0, 1e-9, 1e-9), (10, 10), (0, 0, 1, 1), id="thin at the near corner"),
+        pytest.param((0.27, 0.28, 0.29, 0.31), (10, 10), (2, 2, 3, 3), id="thin, before the nearest border"),
         pytest.param((0.2, 0.3, 0.4, 0.9), (1, 1), (0, 0, 1, 1), id="a picture of one pixel"),
     ],
 )
@@ -86,10 +87,16 @@ def test_edges_go_to_the_nearest_pixel_border(
 
 @given(boxes(), SIZES)
 @example(Box(0.9, 0.9, 1, 1), (1, 1))
-def test_a_pixel_rectangle_is_never_empty_and_never_outside(box: Box, size_wh: tuple[int, int]) -> None:
+@example(Box(0.24, 0.674, 0.741, 0.684), (5, 16))
+def test_a_pixel_rectangle_is_never_empty_never_outside_and_over_its_box(box: Box, size_wh: tuple[int, int]) -> None:
     x1, y1, x2, y2 = rect_px(box, size_wh)
     assert 0 <= x1 < x2 <= size_wh[0]
     assert 0 <= y1 < y2 <= size_wh[1]
+    left, top, right, bottom = to_px(box, size_wh)
+    assert x1 <= right
+    assert x2 >= left
+    assert y1 <= bottom
+    assert y2 >= top
 
 
 @pytest.mark.parametrize(
