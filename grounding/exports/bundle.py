@@ -52,7 +52,7 @@ class Bundle:
         self._more = 0
         self._pictures: dict[str, list[str]] = {}
         for name in {**self._files, **self._known}:
-            if name.lower().endswith(PICTURES):
+            if name.lower().endswith(PICTURES) or name in self._known:
                 for key in {PurePosixPath(name).name.casefold(), PurePosixPath(name).stem.casefold() + "/"}:
                     self._pictures.setdefault(key, []).append(name)
 

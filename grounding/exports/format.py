@@ -113,7 +113,7 @@ class Names:
         if self.bare and sample.file is None:
             return sample.picture
         parts = [_UNSAFE.sub("_", part).strip(" ") for part in sample.picture.replace("\\", "/").split("/")]
-        parts = [part.rstrip(".") or "_" if part.strip(".") == "" else part for part in parts if part not in ("", ".")]
+        parts = [part.rstrip(". ") or "_" for part in parts if part not in ("", ".")]  # Windows drops such endings
         path = PurePosixPath(*(_shortened(part) for part in parts)) if parts else PurePosixPath("picture")
         if self.flat:
             path = PurePosixPath(_shortened("_".join(path.parts)))

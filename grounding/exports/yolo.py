@@ -9,6 +9,7 @@ converter from COCO does. A line has no room for a score, a name or a point.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -123,7 +124,7 @@ def read_yolo(bundle: Bundle) -> Iterator[Sample]:
             except RequestError as error:
                 bundle.problem(name, f"Line {place} is left out. {error}")
         yield read_sample(
-            _without(picture or name, "images" if picture else "labels"),
+            _without(picture, "images") if picture else _without(name, "labels").rpartition(".")[0],
             size_wh,
             found,
             bundle,
@@ -136,7 +137,9 @@ def read_yolo(bundle: Bundle) -> Iterator[Sample]:
 
 def is_yolo(bundle: Bundle) -> bool:
     """Whether there are label lines; which of the two kinds does not matter to the reader."""
-    return bool(bundle.named("data.yaml", "data.yml") or _label_files(bundle))
+    if bundle.named("data.yaml", "data.yml"):
+        return True
+    return any(_in_labels(name) or _has_rows(bundle, name) for name in _label_files(bundle)[:20])
 
 
 def is_yolo_segment(bundle: Bundle) -> bool:
@@ -150,10 +153,22 @@ def is_yolo_segment(bundle: Bundle) -> bool:
 
 def _label_files(bundle: Bundle) -> list[str]:
     texts = bundle.named(".txt")
-    inside = [name for name in texts if "labels" in name.split("/")[:-1]]
-    return inside or [
+    return [name for name in texts if _in_labels(name)] or [
         name for name in texts if name.rpartition("/")[2].lower() not in ("classes.txt", "readme.txt", "train.txt")
     ]
+
+
+def _in_labels(name: str) -> bool:
+    return "labels" in name.split("/")[:-1]
+
+
+def _has_rows(bundle: Bundle, name: str) -> bool:
+    """Whether a text of any folder starts with a class number and coordinates: other formats have lists in texts."""
+    try:
+        words = bundle.text(name).lstrip()[:10_000].partition("\n")[0].split()
+        return len(words) > _BOX_VALUES and all(math.isfinite(float(word)) for word in words[: _BOX_VALUES + 1])
+    except (RequestError, ValueError):
+        return False
 
 
 def _without(name: str, folder: str) -> str:

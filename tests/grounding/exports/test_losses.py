@@ -93,6 +93,27 @@ def test_pictures_that_differ_by_their_ending_keep_labels_of_their_own() -> None
     assert [each.what for each in exported.losses] == ["renamed"]
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        pytest.param("a", "labels/a.txt", id="no ending"),
+        pytest.param("Mr. Cat", "labels/Mr.txt", id="a dot that is no ending"),
+        pytest.param("sub/a.b.png", "labels/sub/a.b.txt", id="two dots, in a folder"),
+    ],
+)
+def test_a_picture_of_any_name_keeps_its_yolo_labels(name: str, file: str) -> None:
+    exported = export([sample(replace(CAT, score=None), name=name)], "yolo")
+    assert file in exported.files
+    assert exported.losses == ()
+
+
+@pytest.mark.parametrize("name", [pytest.param("a.", id="dot"), pytest.param("a. .", id="dots and spaces")])
+def test_a_name_that_windows_would_cut_is_cut_and_said_to_be(name: str) -> None:
+    exported = export([sample(replace(CAT, score=None), name=name)], "labelme")
+    assert list(exported.files) == ["a.json"]
+    assert [each.what for each in exported.losses] == ["renamed"]
+
+
 def test_merged_labels_are_told_and_undone_by_another_set() -> None:
     both = [sample(CAT, replace(CAT, label="Cats", box=FULL_FRAME))]
     merged = LabelSet(("cat",), plurals=True)

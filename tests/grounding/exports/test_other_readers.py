@@ -23,6 +23,9 @@ from grounding.exports.shapes import pixels_of, whole
 from grounding.labels import LabelSet, Sample
 from tests.label_sets import every_aspect, label_set, with_pictures
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't:DeprecationWarning")
+"""pycocotools on numpy 2: once for each mask."""
+
 ROOT = Path(__file__).parents[3]
 READERS = Path(os.environ.get("PINPOINT_READERS", ROOT / ".venv-readers/bin/python"))
 

@@ -164,6 +164,30 @@ def test_a_bad_yolo_line_is_told_and_the_others_are_kept(line: str, sentence: st
     assert sentence in read.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "yolo"),
+    [
+        pytest.param("0 0.5 0.5 0.2 0.2\n", True, id="a box"),
+        pytest.param("\n0 0.1 0.1 0.2 0.2 0.3 0.3\n", True, id="an outline"),
+        pytest.param("every\n", False, id="a list of pictures"),
+        pytest.param("'cat'\n'dog'\n", False, id="a list of classes"),
+        pytest.param("1 2 3\n", False, id="too few numbers"),
+        pytest.param("0 0.5 nan 0.2 0.2\n", False, id="NaN"),
+        pytest.param("five words that are none\n", False, id="words"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_texts_beside_pictures_are_yolo_only_where_they_hold_boxes(text: str, yolo: bool) -> None:
+    files = {"set/every.txt": text.encode(), "set/more.txt": b"\xff\xfe", "ANNOUNCED.TXT": b"hello"}
+    if yolo:
+        read = load(files)
+        assert read.format.name.startswith("yolo")
+        assert "set/every" in [each.picture for each in read.samples]
+    else:
+        with pytest.raises(RequestError, match="No labels are found"):
+            load(files)
+
+
 def test_labels_made_for_another_size_are_told() -> None:
     (sample,) = with_pictures(every_aspect()[:1])
     assert sample.file is not None
