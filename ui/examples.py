@@ -14,7 +14,7 @@ from grounding.images import Picture
 from grounding.types import Task
 from scenes.things import KINDS
 
-SEEDS = (72, 29, 49, 57, 11, 51, 37, 63)
+SEEDS = (49, 57, 29, 72, 11, 51, 37, 63)
 """Clear, varied scenes of those where the bundled model finds all that is asked (37 of the first 75 seeds)."""
 
 SIDE_PX = 768
