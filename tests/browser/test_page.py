@@ -190,6 +190,43 @@ def test_an_example_and_a_new_scene_bring_picture_and_prompt(page: Page) -> None
     expect(chip).not_to_have_text(name)
 
 
+def test_asking_at_once_after_choosing_an_example_asks_about_that_example(page: Page, page_server: Served) -> None:
+    page.locator("#pp-gallery button.thumbnail-item").nth(3).click()
+    page.locator("#pp-detect-run:visible, #pp-segment-run:visible, #pp-ask-run:visible").first.click()
+    expect(page.locator("#pp-current")).to_contain_text(f"Scene {examples.shown()[3].seed}")
+    expect(status(page)).to_contain_text("Found")
+    assert page_server.pool.echo.requests[-1].images[0].name == f"Scene {examples.shown()[3].seed}"
+
+
+def test_the_small_model_says_what_it_does_not_know(page: Page, photo: Path) -> None:
+    page.get_by_role("tab", name="Detect").click()
+    line = page.locator(".pp-before:visible").first
+    expect(line).to_contain_text("call")
+    expect(line).not_to_contain_text("drawn scenes")
+    page.locator("#pp-drop input[type=file]").set_input_files(photo)
+    expect(line).to_contain_text("knows only drawn scenes")
+
+
+def test_tabs_are_gone_through_by_arrow_keys(page: Page) -> None:
+    page.get_by_role("tab", name="Detect").click()
+    page.get_by_role("tab", name="Detect").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Segment")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    expect(page.get_by_role("tab", name="Caption")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Detect")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_checkpoint_is_chosen_from_the_family(page: Page, page_server: Served) -> None:
+    page.locator("#pp-family > button").click()
+    page.get_by_role("button", name="Choose google/paligemma2-10b-mix-448").click()
+    expect(page.locator("#pp-who")).to_contain_text("paligemma2-10b-mix-448")
+    ask(page, "Detect", "cat")
+    expect(status(page)).to_contain_text("paligemma2-10b-mix-448")
+    open_page(page, page_server)
+
+
 def test_a_damaged_picture_is_refused_and_the_old_one_kept(page: Page, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
     page.locator("#pp-drop input[type=file]").set_input_files(tmp_path / "broken.png")
