@@ -6,7 +6,7 @@ A picture counts as labelled when the model gave an answer that can be used; "th
 Blocked, failed and unreadable answers are not, nor are cut ones with nothing whole in them: errors.csv names each.
 
 Answers are kept in the output folder as they come: started again, the same question goes on where it was stopped or
-killed, and another format of the same labels asks nothing anew.
+killed, and another format of the same labels asks nothing anew. What the files of a format lost is said at the end.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from backends import SPECS, first_choice
 from grounding.backend import Backend
 from grounding.errors import GroundingError, RequestError
-from grounding.exports import FORMATS
+from grounding.exports import FORMATS, reread
+from grounding.exports.bundle import Bundle
 from grounding.labels import Sample, split_labels
 from grounding.settings import Settings
 from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Result, Task
@@ -87,8 +89,9 @@ def _label(args: argparse.Namespace, sources: Sequence[Source], job: Job, backen
 
 
 def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, journal: Journal) -> int:
-    """The files to take away, read from the journal one picture at a time; the exit code."""
+    """The files to take away, read from the journal one picture at a time, and what they lost; the exit code."""
     unlabelled: list[tuple[str, str, str]] = []
+    asked: list[Source] = []
 
     def samples() -> Iterator[Sample]:
         for source in sources:
@@ -96,15 +99,40 @@ def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, jo
             if sample is None:
                 unlabelled.append((source.name, "stopped", "It was not asked about."))
                 continue
+            asked.append(source)
             if not sample.labelled:
                 unlabelled.append((source.name, sample.result.outcome.value, _reason(sample.result)))
-            yield replace(sample, file=partial(_content, source)) if args.format in WITH_PICTURES else sample
+            yield _with_file(sample, source, args.format)
 
-    for name, content in FORMATS[args.format](samples(), labels=job.labels, threshold=args.threshold):
+    form, files = FORMATS[args.format], dict[str, Callable[[], bytes]]()
+    for name, content in form(samples(), labels=job.labels, threshold=args.threshold):
         _write(args.out / name, content)
+        files[name] = (args.out / name).read_bytes
     _write(args.out / "errors.csv", to_csv([("picture", "outcome", "reason"), *unlabelled]))
+    for loss in reread(_Answers(asked, journal, args.format), form, Bundle(files), args.threshold):
+        _say(f"in {args.format}: {loss}")
     _say(f"{len(sources) - len(unlabelled)} of {len(sources)} pictures labelled")
     return SOME_FAILED if unlabelled else DONE
+
+
+class _Answers(Sequence[Sample]):
+    """What came of the pictures asked about, each read from the journal when it is wanted: none is held."""
+
+    def __init__(self, asked: Sequence[Source], journal: Journal, form: str) -> None:
+        self._asked, self._journal, self._form = asked, journal, form
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def __getitem__(self, place: Any) -> Any:
+        source = self._asked[place]
+        sample = self._journal.read(source.name)
+        assert sample is not None
+        return _with_file(sample, source, self._form)
+
+
+def _with_file(sample: Sample, source: Source, form: str) -> Sample:
+    return replace(sample, file=partial(_content, source)) if form in WITH_PICTURES else sample
 
 
 def _content(source: Source) -> bytes:

@@ -35,7 +35,7 @@ from grounding.exports.yolo import YOLO_DETECT, YOLO_SEGMENT
 from grounding.labels import Sample
 from grounding.types import THRESHOLD
 
-__all__ = ["FORMATS", "Exported", "Format", "Imported", "Loss", "export", "export_zip", "load"]
+__all__ = ["FORMATS", "Exported", "Format", "Imported", "Loss", "export", "export_zip", "load", "reread"]
 
 FORMATS: dict[str, Format] = {
     each.name: each
@@ -93,7 +93,7 @@ def export(
     """
     form = _format(name, codec)
     files = dict(form(samples, labels=labels, threshold=threshold))
-    return Exported(form, files, _reread(samples, form, open_bundle(files), threshold))
+    return Exported(form, files, reread(samples, form, open_bundle(files), threshold))
 
 
 def export_zip(
@@ -109,7 +109,7 @@ def export_zip(
     form = _format(name, codec)
     with path.open("wb") as file:
         _zip(file, form(samples, labels=labels, threshold=threshold))
-    return _reread(samples, form, open_bundle(path), threshold)
+    return reread(samples, form, open_bundle(path), threshold)
 
 
 def load(
@@ -158,7 +158,8 @@ def _checked(samples: Iterable[Sample], bundle: Bundle) -> Iterable[Sample]:
         yield sample
 
 
-def _reread(samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int) -> tuple[Loss, ...]:
+def reread(samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int) -> tuple[Loss, ...]:
+    """What files written by `form` say no more of `samples`, which are taken one by one, each several times."""
     names = _names(samples, form)
     # Whoever reads labels without pictures has the pictures themselves, so their sizes are known.
     sizes = {

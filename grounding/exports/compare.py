@@ -27,23 +27,26 @@ def compare(
 ) -> tuple[Loss, ...]:
     """One Loss for each kind of thing that `after` no longer says as `before` did; none where nothing was lost.
 
-    after: taken one by one. names: what pictures of `before` are called in `after`, where not the same.
+    before, after: taken one by one, none held. names: what pictures of `before` are called in `after`, where not the
+    same.
     """
     names = names or {}
     tally = Tally()
-    waiting = {names.get(sample.picture, sample.picture): sample for sample in before}
-    for sample in before:
+    waiting: dict[str, int] = {}
+    for place, sample in enumerate(before):
         tally.met(Aspect.PICTURE)
-        if (new := names.get(sample.picture, sample.picture)) != sample.picture:
+        new = names.get(sample.picture, sample.picture)
+        waiting[new] = place
+        if new != sample.picture:
             tally.add(Aspect.PICTURE, "renamed", example=(sample.picture, new))
     for read in after:
         written = waiting.pop(read.picture, None)
         if written is None:
             tally.add(Aspect.PICTURE, "added")
         else:
-            _compare_picture(written, read, threshold, tally)
-    for sample in waiting.values():
-        if sample.labelled:
+            _compare_picture(before[written], read, threshold, tally)
+    for place in waiting.values():
+        if before[place].labelled:
             tally.add(Aspect.PICTURE, "left out")
         else:
             tally.add(Aspect.PICTURE, "unanswered")

@@ -263,6 +263,28 @@ def test_coco_leaves_out_what_is_not_labelled(here: Path, service: StandIn) -> N
     assert [row["picture"] for row in errors()] == ["b.png"]
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        pytest.param("labelme", [], id="nothing of the objects"),
+        pytest.param("cvat", ["1 label spelled otherwise (“Cat” is now “cat”)", "2 origins left out"],
+                     id="a spelling, and where they came from"),
+        pytest.param("yolo", ["1 label spelled otherwise (“Cat” is now “cat”)", "2 origins left out"], id="the same"),
+    ],
+)  # fmt: skip
+def test_what_a_format_loses_is_said(
+    here: Path, service: StandIn, capsys: pytest.CaptureFixture[str], form: str, said: list[str]
+) -> None:
+    two = json.dumps([{"box_2d": [100, 200, 500, 600], "label": "cat"}, {"box_2d": [1, 2, 5, 6], "label": "Cat"}])
+    service.says(reply(two), Answer(404, {"error": {"message": ""}}))
+    pictures = [picture(here / "a.png"), picture(here / "b.png")]
+    assert run(*pictures, "--labels", "cat", "--format", form) == 3
+    lines = capsys.readouterr().err.splitlines()
+    lost = [line.removeprefix(f"in {form}: ") for line in lines if line.startswith("in ")]
+    assert lost == ["1 picture without an answer left out", *said, "notes on 1 answer left out"]
+    assert lines[-1] == "1 of 2 pictures labelled"
+
+
 def test_pressing_ctrl_c_keeps_what_was_done_and_names_the_rest(
     here: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
