@@ -47,15 +47,17 @@
   const BRINGS = "#pp-gallery button, #pp-compose, #pp-fetch";
   const expect = () => {
     const current = $("#pp-current");
+    const came = () => $("#pp-current [data-came]")?.dataset.came; // other than before once a picture, or a refusal, is there
+    const before = came();
     coming = new Promise((arrived) => {
-      const watcher = new MutationObserver(() => done());
+      const watcher = new MutationObserver(() => came() !== before && done());
       const done = () => {
         watcher.disconnect();
         clearTimeout(timer);
         setTimeout(() => { coming = null; arrived(); }, 150); // the prompt comes with the picture
       };
       const timer = setTimeout(done, 20_000);
-      watcher.observe(current, { childList: true, subtree: true, characterData: true });
+      watcher.observe(current, { childList: true, subtree: true, attributes: true });
     });
   };
   document.addEventListener("click", (event) => {
