@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from grounding.types import Outcome, Result
@@ -72,7 +73,7 @@ async def run(question: Question, desk: Desk, visitor: str, session: Any, result
             yield updates
         got = running.future.result() if running.future.done() else STOPPED
         if isinstance(got, Session):
-            attempt(lambda: desk.learn(question.form, got))
+            attempt(partial(desk.learn, question.form, got))
             yield {session: got, **shown(result, got)}
             return
         got = REPLACED if got.stopped and running.replaced else got
