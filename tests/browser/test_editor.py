@@ -54,11 +54,13 @@ def page(tab: tuple[Page, list[str]]) -> Iterator[Page]:
     before = page.locator(".pp-ed").get_attribute("data-drawn")
     page.get_by_role("tab", name="Segment").click()
     page.locator("#pp-segment-prompt").locator("input, textarea").fill("cat; dog")
+    page.wait_for_timeout(500)  # Gradio takes no click before it has closed the call of the test before
     page.locator("#pp-segment-run").click()
     expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
     expect(page.locator("#pp-found tbody tr")).to_have_count(2)
     page.evaluate(
-        "() => { const {editor} = document.querySelector('.pp-ed'); editor.setTool('select'); editor.select(null) }"
+        "() => { const {editor} = document.querySelector('.pp-ed'); editor.setTool('select'); editor.select(null);"
+        " editor.setLooks({...editor.looks, threshold: 127}) }"
     )
     page.locator(".pp-ed-stage").scroll_into_view_if_needed()
     yield page
@@ -248,7 +250,7 @@ def test_zoom_keeps_what_is_under_the_pointer_there(page: Page) -> None:
     for _ in range(5):
         page.mouse.wheel(0, -200)
     page.wait_for_function("!document.querySelector('.pp-ed').editor.view.fitted")
-    assert at(page, 500, 300) == pytest.approx((x, y), abs=1.5)
+    assert at(page, 500, 300) == pytest.approx((x, y), abs=2.5)  # the mouse stands on whole pixels
     stage(page).press("0")
     page.wait_for_function("document.querySelector('.pp-ed').editor.view.fitted")
 
