@@ -21,6 +21,7 @@ export class Sync {
     clearTimeout(this.timer);
     this.key = key;
     this.wanted = this.saved = objects;
+    this.told("");
     this.known = new Map(objects.filter(({ mask }) => mask).map(({ id, mask }) => [id, mask.levels]));
     this.resolve?.({ stale: true });
   }
@@ -42,6 +43,7 @@ export class Sync {
       this.running ??= this.#post().finally(() => (this.running = null));
       if (!(await this.running)) return false;
     }
+    this.told(""); // also where what was refused has been undone
     return true;
   }
 
