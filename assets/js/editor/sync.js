@@ -11,7 +11,7 @@ const MOST = 600000;
 export class Sync {
   /** `send(post)` hands over; `told(words)` hears what the server refused, "" when all is well again. */
   constructor(send, told) {
-    Object.assign(this, { send, told, key: null, sequence: 0, wanted: null, saved: null, running: null });
+    Object.assign(this, { send, told, key: null, sequence: 0, wanted: null, saved: null, running: null, heard: "" });
     this.known = new Map(); // object id -> levels the server has as "now"
     this.packed = new WeakMap(); // levels -> {frame-less encoding}
   }
@@ -21,9 +21,15 @@ export class Sync {
     clearTimeout(this.timer);
     this.key = key;
     this.wanted = this.saved = objects;
-    this.told("");
+    this.#tell("");
     this.known = new Map(objects.filter(({ mask }) => mask).map(({ id, mask }) => [id, mask.levels]));
     this.resolve?.({ stale: true });
+  }
+
+  #tell(words) {
+    if (words === this.heard) return;
+    this.heard = words;
+    this.told(words);
   }
 
   get pending() {
@@ -43,7 +49,7 @@ export class Sync {
       this.running ??= this.#post().finally(() => (this.running = null));
       if (!(await this.running)) return false;
     }
-    this.told(""); // also where what was refused has been undone
+    this.#tell(""); // also where what was refused has been undone
     return true;
   }
 
@@ -54,10 +60,10 @@ export class Sync {
     const answer = await this.#ask({ key, sequence: ++this.sequence, objects: posted });
     if (answer.stale) return true;
     if (!answer.ok) {
-      this.told(answer.said);
+      this.#tell(answer.said);
       return false;
     }
-    this.told("");
+    this.#tell("");
     this.known = known;
     if (whole) this.saved = objects;
     return true;
