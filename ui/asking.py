@@ -12,7 +12,9 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
+
+import gradio as gr
 
 from grounding.types import Outcome, Result
 from ui import actions, corrections, gathering, markup
@@ -29,6 +31,17 @@ _REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is 
 _REDRAW_SHARE = 4
 
 Updates = dict[Any, Any]
+
+
+class Page(Protocol):
+    """The parts of the page a question changes."""
+
+    @property
+    def session(self) -> gr.State: ...
+    @property
+    def result(self) -> ResultView: ...
+    @property
+    def trouble(self) -> gr.HTML: ...
 
 
 @dataclass(eq=False)
@@ -59,27 +72,35 @@ class Question:
         return Session(self.asked.picture, answer)
 
 
-async def run(question: Question, desk: Desk, visitor: str, session: Any, result: ResultView, trouble: Any) -> Any:
-    """Updates of the page until the question is answered; nothing at all where the visitor's last one still runs."""
+async def run(
+    question: Question, desk: Desk, visitor: str, page: Page, working: Callable[[bool], Updates]
+) -> AsyncIterator[Updates]:
+    """Updates of the page until the question is answered; none that matters where the visitor's last one still runs.
+
+    working: the buttons' own updates, for the first and the last of these. Nothing follows the answer: Gradio sends what
+    changed since the update before, and the next one would take the answer's parts away while the page reads them.
+    """
+    session, result, trouble = page.session, page.result, page.trouble
     running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
     if running is None:  # pressed twice
+        yield {result.status: gr.skip()}
         return
     earlier = question.before.answer is not None
     drawn = False
     try:
-        yield {result.status: markup.busy(question.doing, 0), trouble: ""}
+        yield {result.status: markup.busy(question.doing, 0), trouble: "", **working(True)}
         async for updates in _while(running, question, desk, result):
             drawn = drawn or result.editor.stage in updates
             yield updates
         got = running.future.result() if running.future.done() else STOPPED
         if isinstance(got, Session):
             attempt(partial(desk.learn, question.form, got))
-            yield {session: got, **shown(result, got)}
+            yield {session: got, **shown(result, got), **working(False)}
             return
         got = REPLACED if got.stopped and running.replaced else got
         again = {result.editor.stage: corrections.scene(question.before)} if drawn and not running.replaced else {}
         said = "" if got.stopped else markup.trouble(got)
-        yield {result.status: markup.failed(got, earlier=earlier and not running.replaced), trouble: said, **again}
+        yield {result.status: markup.failed(got, earlier=earlier and not running.replaced), trouble: said, **again, **working(False)}
     finally:  # also when the visitor leaves
         desk.runs.end(visitor, running)
 

@@ -123,11 +123,8 @@ def wire(
                 yield {status: markup.failed(made, earlier=earlier), around.trouble: markup.trouble(made)}
                 return
             whose = tab or next(each for each in around.tabs if each.task is made.form.task)
-            began = False
-            async for updates in asking.run(made, desk, visitor, around.session, around.result, around.trouble):
-                yield {**updates, **({} if began else _working(True, whose, around.tabs))}
-                began = True
-            yield _working(False, whose, around.tabs) if began else {status: gr.skip()}
+            async for updates in asking.run(made, desk, visitor, around, lambda on: _working(on, whose, around.tabs)):
+                yield updates
         finally:  # also when the visitor leaves
             sidebar.forget_key(around.sidebar, around.page, visitor)
 

@@ -15,8 +15,10 @@ export function mount(element, props, watch, send) {
   if (!host) return setTimeout(() => mount(element, props, watch, send), 50); // Gradio has not drawn it yet
   editor = root.editor = new Editor(root, host, send);
   if (looks) editor.setLooks(looks);
-  watch("value", () => editor.load(props.value));
-  editor.load(props.value);
+  // A copy: Gradio patches the value in place when the next one comes, while this one's masks are still being decoded.
+  const load = () => editor.load(structuredClone(props.value));
+  watch("value", load);
+  load();
 }
 
 /** What became of a correction: {sequence, ok, said}. */
