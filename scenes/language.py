@@ -186,7 +186,7 @@ def beside(things: Sequence[Seen], label: str, side: str) -> Exchange | None:
     return Exchange("beside", f"answer en what is {of} the {label}?", near[0][1] if near else "nothing")
 
 
-_MIX = {"detect": 0.32, "refer": 0.15, "segment": 0.16, "ask": 0.22, "caption": 0.15}
+_MIX = {"detect": 0.27, "refer": 0.12, "segment": 0.22, "ask": 0.19, "caption": 0.20}
 """Share of each kind of prompt in training: places are harder to learn than words."""
 
 
