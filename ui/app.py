@@ -55,25 +55,26 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         first = Session(desk.shelf.keep(welcome.picture(), for_all=True), scene=welcome.seed)
         session = gr.State(first, time_to_live=KEPT_S)
         gr.HTML(markup.header(), elem_id="pp-head")
-        with gr.Row(elem_id="pp-layout"):
-            with gr.Column(elem_id="pp-left"):
-                with gr.Column(elem_classes="pp-card"):
-                    pictures = picture_panel.build(first, settings)
-                with gr.Column(elem_classes="pp-card"):
-                    with gr.Tabs(elem_id="pp-tabs"):
-                        tabs = [tab.build(welcome.prompts) for tab in TABS]
-                    trouble = gr.HTML("", elem_id="pp-trouble")
-                    who = gr.HTML(sidebar.who(*first_choice(settings), settings), elem_id="pp-who")
-                with gr.Column(elem_classes="pp-card"):
-                    side = sidebar.build(settings, who)
-                    family = family_panel.build(settings)
-                    options = options_panel.build(settings)
-                    asked = request_panel.build(settings)
-            with gr.Column(elem_id="pp-result"):
-                sheets = strip.build()
-                cut = cut_panel.build()
-                result = result_view.build(first)
-                true = truth_panel.build(first)
+        with gr.Tabs(elem_id="pp-pages"):
+            with gr.Tab("Picture", id="picture"), gr.Row(elem_id="pp-layout"):
+                with gr.Column(elem_id="pp-left"):
+                    with gr.Column(elem_classes="pp-card"):
+                        pictures = picture_panel.build(first, settings)
+                    with gr.Column(elem_classes="pp-card"):
+                        with gr.Tabs(elem_id="pp-tabs"):
+                            tabs = [tab.build(welcome.prompts) for tab in TABS]
+                        trouble = gr.HTML("", elem_id="pp-trouble")
+                        who = gr.HTML(sidebar.who(*first_choice(settings), settings), elem_id="pp-who")
+                    with gr.Column(elem_classes="pp-card"):
+                        side = sidebar.build(settings, who)
+                        family = family_panel.build(settings)
+                        options = options_panel.build(settings)
+                        asked = request_panel.build(settings)
+                with gr.Column(elem_id="pp-result"):
+                    sheets = strip.build()
+                    cut = cut_panel.build()
+                    result = result_view.build(first)
+                    true = truth_panel.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
         around = Around(page, tuple(tabs), session, pictures, side, options, result, trouble)
