@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import logging
 import os
 import shutil
@@ -149,6 +150,7 @@ def warm_up(settings: Settings, pool: Pool, say: Callable[[str], None]) -> None:
     threading.Thread(target=load, name="warm-up", daemon=True).start()
 
 
+@functools.cache
 def private_folder() -> Path:
     """A new folder only we can read, deleted at the end; Gradio's own files go there too."""
     folder = Path(tempfile.mkdtemp(prefix="pinpoint-"))  # 0700
