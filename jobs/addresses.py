@@ -52,4 +52,4 @@ def from_address(url: str, rules: Rules) -> Source:
         name = unquote(f"{parts.hostname or ''}{parts.path}".rstrip("/"))
     except ValueError:  # fetching will say what is wrong with it
         name = url.split("?")[0]
-    return Source(name[:200] or "picture", lambda: fetch(url, rules)[0])
+    return Source(name[:200] or "picture", lambda: fetch(url, rules)[0], far=True)

@@ -29,10 +29,16 @@ _GROUPS_KEPT = 2  # of rows, read and unpacked: the one in use and the one befor
 
 @dataclass(frozen=True)
 class Hub:
-    """How the Hub is reached; None leaves it to its client: huggingface.co."""
+    """How the Hub is reached; None leaves it to its client: huggingface.co, and the token of this machine if any.
+
+    token: False asks as a stranger. split: only files of this split, by their names or folders. most_bytes: Parquet
+    files larger than this are left out, for they are downloaded whole.
+    """
 
     endpoint: str | None = None
-    token: str | None = field(default=None, repr=False)
+    token: str | bool | None = field(default=None, repr=False)
+    split: str = ""
+    most_bytes: int | None = None
 
     def pictures(self, name: str) -> Iterator[Source | Skipped]:
         """The pictures of a dataset repository, in name order; RequestError where it cannot be looked into."""
@@ -41,10 +47,16 @@ class Hub:
             raise RequestError("A data set on the Hub is named hf://datasets/OWNER/NAME, with /FOLDER if wanted.")
         repo, folder = parts["repo"], (parts["folder"] or "").strip("/") or None
         revision, files = self._listed(repo, parts["revision"], folder)
+        if self.split:
+            files = [each for each in files if _is_of(self.split, each[0])]
+            if not files:
+                raise RequestError(f"The data set has no files of a split called {self.split[:40]}. Check its page.")
         for path, size in files:
             where = f"{repo}/{path}"
             if means_picture(path):
-                yield Source(where, self._download(repo, path, revision, size), revision)
+                yield Source(where, self._download(repo, path, revision, size), revision, far=True)
+            elif path.endswith(".parquet") and self.most_bytes is not None and size > self.most_bytes:
+                yield Skipped(where, f"larger than the {self.most_bytes // 10**6} MB that are downloaded here")
             elif path.endswith(".parquet"):
                 yield from from_parquet(self._download(repo, path, revision, None)(), name=where)
             elif not path.rsplit("/", 1)[-1].startswith("."):
@@ -79,6 +91,11 @@ class Hub:
                 raise ImageError(_reason(error)) from error
 
         return get
+
+
+def _is_of(split: str, path: str) -> bool:
+    """By the Hub's own rule: the split's name stands in the path between marks: data/train-00000-of-00004.parquet."""
+    return re.search(rf"(^|[/._ -]){re.escape(split)}([/._ -]|\d|$)", path, re.IGNORECASE) is not None
 
 
 def _unreachable() -> tuple[type[Exception], ...]:

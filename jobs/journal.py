@@ -19,6 +19,7 @@ from grounding.errors import RequestError
 from grounding.labels import Sample
 from grounding.types import Outcome
 from jobs.records import from_record, to_record
+from jobs.tally import Facts, Tally
 from jobs.work import Job
 
 try:
@@ -37,7 +38,8 @@ class _Entry:
     at: int  # in bytes
     stamp: str
     answered: bool
-    cost_usd: float | None
+    cost_usd: float | None  # of all that was asked about it
+    facts: Facts
 
 
 class Journal:
@@ -47,10 +49,11 @@ class Journal:
         """Goes on with the folder's journal or begins one; RequestError where it is of another question."""
         self._turn = threading.Lock()
         self._entries: dict[str, _Entry] = {}
+        self._tally = Tally()
         try:
             self._fd = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise unwritable(error) from error
         try:
             self._lock()
             self._end = self._read_all(job.to_json())
@@ -69,11 +72,10 @@ class Journal:
         """On disk when this returns; a picture that got no answer will be asked about again by the next run."""
         answered = sample.result.outcome is not Outcome.FAILED
         usage = sample.result.usage
-        row = {"picture": sample.picture, "stamp": stamp, "answered": answered}
+        row = {"picture": sample.picture, "stamp": stamp, "answered": answered, "facts": Facts.of(sample).to_json()}
         row |= {"cost_usd": usage.cost_usd if usage else None, "record": to_record(sample)}
         with self._turn:
-            at = self._append(row)
-            self._entries[sample.picture] = _entry(at, row)
+            self._put(self._append(row), row)
 
     def read(self, name: str) -> Sample | None:
         """What came of a picture; None where nothing has."""
@@ -83,6 +85,20 @@ class Journal:
         with open(os.dup(self._fd), "rb") as file, self._turn:
             file.seek(entry.at)
             return from_record(json.loads(file.readline())["record"])
+
+    def asked(self, name: str) -> bool:
+        """Whether anything came of a picture."""
+        return name in self._entries
+
+    def facts(self, name: str) -> Facts | None:
+        """What is counted of a picture; None where nothing came of it."""
+        entry = self._entries.get(name)
+        return entry.facts if entry else None
+
+    def tally(self) -> Tally:
+        """What came of all pictures so far."""
+        with self._turn:
+            return self._tally.copy()
 
     def cost_usd(self, names: Iterable[str]) -> float | None:
         """What the answers to these pictures cost; None where no answer said."""
@@ -107,7 +123,10 @@ class Journal:
             if at == 0:
                 _agree(row.get("job"), question)
             else:
-                self._entries[row["picture"]] = _entry(at, row)
+                try:
+                    self._put(at, row)
+                except (KeyError, TypeError, ValueError, AttributeError) as error:
+                    raise RequestError(_DAMAGED) from error
             end = at + length
         os.ftruncate(self._fd, end)
         return end
@@ -140,13 +159,20 @@ class Journal:
                 rest = rest[os.write(self._fd, rest) :]
         except OSError as error:
             os.ftruncate(self._fd, at)
-            raise _unwritable(error) from error
+            raise unwritable(error) from error
         self._end = os.lseek(self._fd, 0, os.SEEK_CUR)
         return at
 
-
-def _entry(at: int, row: Mapping[str, Any]) -> _Entry:
-    return _Entry(at, row["stamp"], bool(row["answered"]), row.get("cost_usd"))
+    def _put(self, at: int, row: Mapping[str, Any]) -> None:
+        """Take the line at `at` in; what was known of its picture is no more, but for what it cost."""
+        before = self._entries.get(row["picture"])
+        costs = [cost for cost in (before.cost_usd if before else None, row.get("cost_usd")) if cost is not None]
+        # Lines of older versions have no facts of their own.
+        facts = Facts.from_json(row["facts"]) if "facts" in row else Facts.of(from_record(row["record"]))
+        self._entries[row["picture"]] = _Entry(
+            at, row["stamp"], bool(row["answered"]), sum(costs) if costs else None, facts
+        )
+        self._tally.put(row["picture"], facts, before.facts if before else None)
 
 
 def _agree(before: object, question: Mapping[str, Any]) -> None:
@@ -160,5 +186,5 @@ def _agree(before: object, question: Mapping[str, Any]) -> None:
         )
 
 
-def _unwritable(error: OSError) -> RequestError:
+def unwritable(error: OSError) -> RequestError:
     return RequestError(f"The results cannot be written to the output folder: {error.strerror or 'unknown fault'}.")

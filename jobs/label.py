@@ -12,18 +12,14 @@ killed, and another format of the same labels asks nothing anew. What the files 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from backends import SPECS, first_choice
 from grounding.backend import Backend
@@ -32,17 +28,16 @@ from grounding.exports import FORMATS, reread
 from grounding.exports.bundle import Bundle
 from grounding.labels import Sample, split_labels
 from grounding.settings import Settings
-from grounding.types import THRESHOLD, Harm, Level, NoteKind, Options, Outcome, Result, Task
+from grounding.types import THRESHOLD, Harm, Level, Options, Task
+from jobs.answers import Answers, errors_csv
 from jobs.datasets import Hub
-from jobs.journal import Journal
+from jobs.journal import Journal, unwritable
 from jobs.run import Progress, parallel_for, run
 from jobs.sources import Skipped, Source, gather
+from jobs.tally import reason
 from jobs.work import Job, open_backend
 
 DONE, WRONG_ARGUMENTS, SOME_FAILED = 0, 2, 3
-
-WITH_PICTURES = ("imagefolder", "parquet")
-"""Formats that are data sets by themselves; beside the others' files the pictures stay where they are."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,57 +85,17 @@ def _label(args: argparse.Namespace, sources: Sequence[Source], job: Job, backen
 
 def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, journal: Journal) -> int:
     """The files to take away, read from the journal one picture at a time, and what they lost; the exit code."""
-    unlabelled: list[tuple[str, str, str]] = []
-    asked: list[Source] = []
-
-    def samples() -> Iterator[Sample]:
-        for source in sources:
-            sample = journal.read(source.name)
-            if sample is None:
-                unlabelled.append((source.name, "stopped", "It was not asked about."))
-                continue
-            asked.append(source)
-            if not sample.labelled:
-                unlabelled.append((source.name, sample.result.outcome.value, _reason(sample.result)))
-            yield _with_file(sample, source, args.format)
-
+    answers = Answers(sources, journal, args.format)
     form, files = FORMATS[args.format], dict[str, Callable[[], bytes]]()
-    for name, content in form(samples(), labels=job.labels, threshold=args.threshold):
+    for name, content in form(answers, labels=job.labels, threshold=args.threshold):
         _write(args.out / name, content)
         files[name] = (args.out / name).read_bytes
-    _write(args.out / "errors.csv", to_csv([("picture", "outcome", "reason"), *unlabelled]))
-    for loss in reread(_Answers(asked, journal, args.format), form, Bundle(files), args.threshold):
+    unlabelled, table = errors_csv(sources, journal)
+    _write(args.out / "errors.csv", table)
+    for loss in reread(answers, form, Bundle(files), args.threshold):
         _say(f"in {args.format}: {loss}")
-    _say(f"{len(sources) - len(unlabelled)} of {len(sources)} pictures labelled")
+    _say(f"{len(sources) - unlabelled} of {len(sources)} pictures labelled")
     return SOME_FAILED if unlabelled else DONE
-
-
-class _Answers(Sequence[Sample]):
-    """What came of the pictures asked about, each read from the journal when it is wanted: none is held."""
-
-    def __init__(self, asked: Sequence[Source], journal: Journal, form: str) -> None:
-        self._asked, self._journal, self._form = asked, journal, form
-
-    def __len__(self) -> int:
-        return len(self._asked)
-
-    def __getitem__(self, place: Any) -> Any:
-        source = self._asked[place]
-        sample = self._journal.read(source.name)
-        assert sample is not None
-        return _with_file(sample, source, self._form)
-
-
-def _with_file(sample: Sample, source: Source, form: str) -> Sample:
-    return replace(sample, file=partial(_content, source)) if form in WITH_PICTURES else sample
-
-
-def _content(source: Source) -> bytes:
-    got = source.get()
-    try:
-        return got.read_bytes() if isinstance(got, Path) else got
-    except OSError as error:
-        raise RequestError("A picture that was labelled is gone, and this format holds the pictures.") from error
 
 
 def _job(args: argparse.Namespace, settings: Settings) -> Job:
@@ -181,27 +136,8 @@ def _span(seconds: float) -> str:
 def _told(sample: Sample) -> str:
     result, count = sample.result, len(sample.result.detections)
     if not sample.labelled:
-        return f"{result.outcome}. {_reason(result)}"
+        return f"{result.outcome}. {reason(result)}"
     return f"{result.outcome}, {count} object{'s' * (count != 1)}" if count else f"{result.outcome}"
-
-
-def _reason(result: Result) -> str:
-    """What to tell of a result that is no label. A cut or unreadable answer's own text may be long; its note is not."""
-    about = [note.detail for note in result.notes if note.kind is not NoteKind.PICTURE]
-    if result.outcome in (Outcome.UNRECOGNISED, Outcome.TRUNCATED) and about:
-        return about[0]
-    if result.outcome is Outcome.UNRECOGNISED:
-        return "No objects could be read from the model's answer."
-    return result.text
-
-
-def to_csv(rows: Iterable[Sequence[str]]) -> bytes:
-    """RFC 4180 in UTF-8; no cell begins like a formula, which a spreadsheet would run (ASVS 1.2.10)."""
-    text = io.StringIO()
-    safe = [["'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\0")) else cell for cell in row]
-            for row in rows]  # fmt: skip
-    csv.writer(text).writerows(safe)
-    return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -212,7 +148,7 @@ def _write(path: Path, content: bytes) -> None:
         part.write_bytes(content)
         part.replace(path)
     except OSError as error:
-        raise _unwritable(error) from error
+        raise unwritable(error) from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -221,11 +157,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(error) from error
-
-
-def _unwritable(error: OSError) -> RequestError:
-    return RequestError(f"The results cannot be written to the output folder: {error.strerror or 'unknown fault'}.")
+        raise unwritable(error) from error
 
 
 def _say(line: str) -> None:

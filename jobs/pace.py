@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from grounding.errors import Stopped
 
@@ -18,10 +19,14 @@ _CHECK_S = 0.1
 
 
 class Pace:
-    """Shared by all workers of a run."""
+    """Shared by all workers of a run.
 
-    def __init__(self, most: int) -> None:
+    others: whether somebody else asks the same model right now; as long as they do, one worker at a time does.
+    """
+
+    def __init__(self, most: int, others: Callable[[], bool] | None = None) -> None:
         self._most = most
+        self._others = others
         self._limit = most
         self._running = 0
         self._in_a_row = 0
@@ -90,4 +95,5 @@ class Pace:
         self._in_a_row = 0
 
     def _wait_s(self) -> float:
-        return self.waiting_s() or (_CHECK_S if self._running >= self._limit else 0.0)
+        limit = 1 if self._others is not None and self._others() else self._limit
+        return self.waiting_s() or (_CHECK_S if self._running >= limit else 0.0)

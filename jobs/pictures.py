@@ -30,11 +30,13 @@ class Source:
     """One picture to come. `get` gives its path or bytes, or raises ImageError.
 
     stamp: differs where a later run's picture of this name is another one; "" where that cannot be told beforehand.
+    far: getting it takes the network.
     """
 
     name: str
     get: Callable[[], Path | bytes]
     stamp: str = ""
+    far: bool = False
 
 
 @dataclass(frozen=True)

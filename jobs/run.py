@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -63,14 +63,19 @@ def run(
     *,
     parallel: int,
     stop: threading.Event | None = None,
+    again: Collection[str] = (),
+    others: Callable[[], bool] | None = None,
+    seen: Callable[[Picture, Sample], None] | None = None,
 ) -> Generator[Progress, None, None]:
     """Ask about every picture the journal lacks, `parallel` at once.
 
     Ends early once `stop` is set or the iterator is closed; what was answered by then is in the journal.
+    again: names to ask about though there is an answer. others: see Pace. seen: shown each picture with what came of
+    it, by the worker that has it open.
     """
-    todo = [source for source in sources if not journal.has(source.name, source.stamp)]
+    todo = [source for source in sources if source.name in again or not journal.has(source.name, source.stamp)]
     count = _Count(len(sources), len(sources) - len(todo), journal.cost_usd(source.name for source in sources))
-    crew = _Crew(job, backend, journal, Pace(parallel))
+    crew = _Crew(job, backend, journal, Pace(parallel, others), seen)
     rest = iter(todo)
     pending: set[Future[Sample | None]] = set()
     yield count.news()
@@ -124,9 +129,17 @@ class _Count:
 class _Crew:
     """What the workers of one run share. Each answer is in the journal before anyone is told of it."""
 
-    def __init__(self, job: Job, backend: Backend, journal: Journal, pace: Pace) -> None:
+    def __init__(
+        self,
+        job: Job,
+        backend: Backend,
+        journal: Journal,
+        pace: Pace,
+        seen: Callable[[Picture, Sample], None] | None,
+    ) -> None:
         self.stop = threading.Event()
         self.pace = pace
+        self._seen = seen
         self._job, self._backend, self._journal = job, backend, journal
         self._lock = threading.Lock()
         self._unanswered = 0
@@ -141,6 +154,8 @@ class _Crew:
         except Stopped:
             return None
         self._journal.keep(sample, source.stamp)
+        if self._seen is not None and not isinstance(picture, Sample):
+            self._seen(picture, sample)
         return sample
 
     def _open(self, source: Source) -> Picture | Sample:

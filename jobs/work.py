@@ -24,6 +24,7 @@ from grounding.images import Picture
 from grounding.labels import Sample
 from grounding.settings import Settings
 from grounding.types import Harm, Level, Options, Origin, Outcome, Request, Result, Task
+from jobs.records import decode
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,17 @@ class Job:
     def request(self, *pictures: Picture) -> Request:
         return Request(self.task, pictures, self.text, self.labels, self.options, dict(self.safety))
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Job:
+        """The job that `to_json` told; RequestError where it is none."""
+        try:
+            safety = {Harm(harm): Level(level) for harm, level in data["safety"].items()}
+            options = decode(data["options"], Options, _no_blob)
+            task, labels = Task(data["task"]), tuple(map(str, data["labels"]))
+            return cls(str(data["backend"]), str(data["model"]), task, str(data["text"]), labels, options, safety)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RequestError("What was asked of these pictures cannot be read any more. Begin anew.") from error
+
     def to_json(self) -> dict[str, Any]:
         """What makes two jobs the same: strings, numbers, lists; options left alone are left out."""
         options = {name: value for name, value in asdict(self.options).items() if value != getattr(Options(), name)}
@@ -53,6 +65,10 @@ class Job:
             "options": options,
             "safety": {harm.value: level.value for harm, level in sorted(self.safety.items())},
         }
+
+
+def _no_blob(key: str) -> bytes:
+    raise KeyError(key)
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from jobs.label import main, to_csv
+from jobs.answers import to_csv
+from jobs.label import main
 from tests.recorded import Case, params
 from tests.stand_in import Answer, StandIn, reply
 
