@@ -34,11 +34,20 @@ its mask where it has one; point: every point; spot: the point, or else the box;
 
 @dataclass(frozen=True)
 class Style:
-    """Sizes in pixels that suit the picture drawn on; `palette` is supervision's, by class_id, red for blue."""
+    """Sizes in pixels; `colours` as "#rrggbb" by class_id, `palette` the same for supervision, red for blue."""
 
+    colours: Sequence[str]
     palette: Any
     line: int
     text: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one detection is drawn where its label does not decide it. colour: "#rrggbb"; tag: what its label says."""
+
+    colour: str
+    tag: str
 
 
 @dataclass(frozen=True)
@@ -96,11 +105,18 @@ def legend(detections: Iterable[Detection]) -> dict[str, str]:
 
 
 def render(
-    image: Image.Image, detections: Sequence[Detection], view: View, *, max_side: int | None = None
+    image: Image.Image,
+    detections: Sequence[Detection],
+    view: View,
+    *,
+    max_side: int | None = None,
+    looks: Sequence[Look] | None = None,
+    line_px: int | None = None,
 ) -> Image.Image:
     """A new picture with `detections` drawn on it as `view` says; `image` itself is left as it is.
 
     max_side: draw at this size at most. Quickest is to pass a picture already as small as it is shown.
+    looks: one for each detection, in place of colours by label. line_px: of outlines; None: what suits the picture.
     Points are drawn under every choice of overlays but none. Unknown names in `view.overlays` raise KeyError.
     """
     if unknown := set(view.overlays) - OVERLAYS.keys():
@@ -110,14 +126,17 @@ def render(
         image = image.copy()
         image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     canvas = image.convert("RGB")
-    shown = [d for d in detections if d.score is None or d.score >= view.score_floor]
+    looks = looks if looks is not None else _looks(detections)
+    shown = [k for k, d in enumerate(detections) if d.score is None or d.score >= view.score_floor]
     if not chosen or not shown:
         return canvas
-    if any(d.point for d in shown) and OVERLAYS["dot"] not in chosen:
+    if any(detections[k].point for k in shown) and OVERLAYS["dot"] not in chosen:
         chosen.insert(-1 if chosen[-1] is OVERLAYS["label"] else len(chosen), _POINT)
-    style = _style(canvas.size)
+    colours = tuple(dict.fromkeys(looks[k].colour for k in shown))
+    style = _style(canvas.size, colours, line_px)
     masked = any(overlay.on in ("mask", "shape") for overlay in chosen)
-    drawn = _to_supervision(shown, _slots(detections), canvas.size, view.threshold if masked else None)
+    seen = [(detections[k], looks[k].tag, colours.index(looks[k].colour)) for k in shown]
+    drawn = _to_supervision(seen, canvas.size, view.threshold if masked else None)
     pixels = np.array(canvas)
     for overlay in chosen:
         part = _part(drawn, overlay.on, style.line, canvas.size)
@@ -126,11 +145,16 @@ def render(
     return Image.fromarray(pixels)
 
 
-def _style(size_wh: tuple[int, int]) -> Style:
+def _looks(detections: Sequence[Detection]) -> list[Look]:
+    slots = _slots(detections)
+    return [Look(PALETTE[slots[each.label]], _text(each)) for each in detections]
+
+
+def _style(size_wh: tuple[int, int], colours: Sequence[str], line_px: int | None) -> Style:
     side = max(size_wh)
     # supervision paints in BGR; with its colours the other way round, it paints our RGB without converting pictures.
-    palette = _sv().ColorPalette([_sv().Color(*rgb[::-1]) for rgb in map(_rgb, PALETTE)])
-    return Style(palette, line=max(2, round(side / 450)), text=max(12, round(side / 60)))
+    palette = _sv().ColorPalette([_sv().Color(*rgb[::-1]) for rgb in map(_rgb, colours)])
+    return Style(colours, palette, line=line_px or max(2, round(side / 450)), text=max(12, round(side / 60)))
 
 
 def _dots(style: Style) -> Any:
@@ -162,21 +186,21 @@ def _slots(detections: Iterable[Detection]) -> dict[str, int]:
     return slots
 
 
-def _to_supervision(
-    detections: Sequence[Detection], slots: dict[str, int], size_wh: tuple[int, int], threshold: int | None
-) -> Any:
+def _to_supervision(seen: Sequence[tuple[Detection, str, int]], size_wh: tuple[int, int], threshold: int | None) -> Any:
     """Everything that has a place, as sv.Detections in pixels; masks as crops, or none where `threshold` is None.
 
-    A point is a box without extent. What has no mask is given its whole box as one, so that "shape" can use it.
+    seen: each with its tag and its colour's place in the palette. A point is a box without extent. What has no mask is
+    given its whole box as one, so that "shape" can use it.
     """
-    placed = [d for d in detections if d.box or d.mask or d.point]
+    told = [each for each in seen if each[0].box or each[0].mask or each[0].point]
+    placed = [detection for detection, _, _ in told]
     xyxy = np.array([_extent(d, size_wh) for d in placed], dtype=np.float32).reshape(-1, 4)
     return _sv().Detections(
         xyxy=xyxy,
-        class_id=np.array([slots[d.label] for d in placed], dtype=int),
+        class_id=np.array([colour for _, _, colour in told], dtype=int),
         mask=None if threshold is None or not placed else _crops(placed, xyxy, size_wh, threshold),
         data={
-            "text": np.array([_text(d) for d in placed], dtype=object),
+            "text": np.array([tag for _, tag, _ in told], dtype=object),
             "is_box": np.array([d.box is not None or d.mask is not None for d in placed], dtype=bool),
             "is_mask": np.array([d.mask is not None for d in placed], dtype=bool),
             "is_point": np.array([d.point is not None for d in placed], dtype=bool),
@@ -233,6 +257,7 @@ class _LabelAnnotator:
     """
 
     def __init__(self, style: Style) -> None:
+        self._colours = style.colours
         self._text = style.text
         self._half = style.line // 2
         self._padding = round(style.text * 0.35)
@@ -249,7 +274,7 @@ class _LabelAnnotator:
                 ink = line(shorten(text, self._text, picture.width * 2 // 3 - 2 * self._padding), self._text)
                 tag = self._place((x1, y1, x2, y2), ink.width, picture.size, taken)
                 taken.append(tag)
-                red, green, blue = fill = _rgb(PALETTE[slot])
+                red, green, blue = fill = _rgb(self._colours[slot])
                 bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140  # Rec. 601 luma
                 draw.rounded_rectangle((tag[0], tag[1], tag[2] - 1, tag[3] - 1), self._height * 0.22, fill=fill)
                 top = tag[1] + round(self._height * 0.72) - baseline(self._text)

@@ -13,7 +13,7 @@ from PIL import Image, features
 
 from grounding import lettering
 from grounding.lettering import baseline, line, runs, shorten, tidy
-from grounding.overlays import OVERLAYS, PALETTE, colour, legend, render
+from grounding.overlays import OVERLAYS, PALETTE, Look, colour, legend, render
 from grounding.types import Box, Detection, Point, SoftMask, View
 
 GREY = (90, 90, 90)
@@ -318,3 +318,21 @@ def test_redrawing_with_many_masks_never_holds_a_picture_per_mask() -> None:
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     assert peak < 60
+
+
+def test_looks_decide_colour_and_tag_in_place_of_the_label() -> None:
+    far = Box(0.05, 0.05, 0.2, 0.2)
+    image = Image.new("RGB", (200, 160), GREY)
+    looks = [Look("#00ff00", "1"), Look("#ff0000", "")]
+    drawn = np.asarray(render(image, [thing("cat"), thing("cat", box=far)], View(("box",)), looks=looks))
+    assert {tuple(pixel) for pixel in drawn.reshape(-1, 3)} >= {(0, 255, 0), (255, 0, 0)}
+    plain = render(image, [thing("cat", box=far)], View(("label",)), looks=[Look("#ff0000", "")])
+    assert not changed(image, plain).any()
+
+
+def test_outlines_are_as_thin_as_they_are_asked_to_be() -> None:
+    image = Image.new("RGB", (200, 160), GREY)
+    thin, usual, thick = (
+        changed(image, render(image, [thing()], View(("box",)), line_px=n)).sum() for n in (1, None, 6)
+    )
+    assert thin < usual < thick
