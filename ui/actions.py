@@ -1,6 +1,6 @@
 """What the page does, as plain functions: give a picture, ask a model, draw an answer, write it out. Knows no gradio.
 
-Writing out (`full_picture`, `json_text`, `coco_text`) is never given a backend, so it cannot call a model.
+Writing out (`full_picture`, ui/label_files.py) is never given a backend, so it cannot call a model.
 """
 
 from __future__ import annotations
@@ -17,11 +17,9 @@ from backends import Pool
 from grounding import images, overlays
 from grounding.backend import Backend
 from grounding.errors import BackendError, RequestError, Stopped
-from grounding.exports import FORMATS
-from grounding.exports.results import result_to_json, to_bytes
 from grounding.images import Picture
-from grounding.labels import Sample, split_labels
-from grounding.types import FULL_FRAME, Detection, Note, NoteKind, Outcome, Request, Result, Task, View
+from grounding.types import FULL_FRAME, Detection, Note, NoteKind, Outcome, Request, Result, View
+from jobs.work import stamped
 from ui import gathering
 from ui.corrections import labels_of
 from ui.form import Form
@@ -70,8 +68,8 @@ def answer(
         if not so_far:
             raise
         result = _broken_off(so_far[0], error)
-        return shared_out(form, session, result)
-    return shared_out(form, session, replace(result, notes=(*result.notes, *gathered.notes)))
+        return shared_out(form, session, stamped(result))
+    return shared_out(form, session, stamped(replace(result, notes=(*result.notes, *gathered.notes))))
 
 
 def ask(form: Form, picture: Picture, pool: Pool, stop: threading.Event | None = None) -> Result:
@@ -131,22 +129,3 @@ def full_picture(session: Session, view: View, shelf: Shelf) -> bytes:
     buffer = BytesIO()
     image.save(buffer, "PNG", compress_level=3)  # half a second for 12 megapixels; level 6 takes three times that
     return buffer.getvalue()
-
-
-def json_text(session: Session, view: View) -> bytes:
-    """The answer as the API and the command line give it, masks cut at the view's threshold; nothing is left out."""
-    if session.picture is None or session.answer is None:
-        raise RequestError("There is no answer to download yet. Ask the model first.")
-    found = result_to_json(session.answer.result, session.picture.size_wh, view.threshold)
-    return to_bytes({"picture": session.picture.name, **found})
-
-
-def coco_text(session: Session, view: View) -> bytes:
-    """The answer as a COCO file of one picture, masks cut at the view's threshold, without what was rejected."""
-    if session.picture is None or session.answer is None:
-        raise RequestError("There is no answer to download yet. Ask the model first.")
-    answer = session.answer
-    sample = Sample(session.picture.name or "picture", session.picture.size_wh, answer.task, labels_of(answer))
-    asked = split_labels(answer.prompt) if answer.task in (Task.DETECT, Task.SEGMENT) else ()
-    files = dict(FORMATS["coco"]([sample], labels=asked, threshold=view.threshold))
-    return files["annotations.json"]

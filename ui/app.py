@@ -24,6 +24,7 @@ from ui import (
     editor,
     estimate_lines,
     examples,
+    exports_panel,
     family_panel,
     markup,
     options_panel,
@@ -75,6 +76,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     sheets = strip.build()
                     cut = cut_panel.build()
                     result = result_view.build(first)
+                    take = exports_panel.build()
                     true = truth_panel.build(first)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
@@ -88,7 +90,8 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         strip.wire(sheets, session, pictures, result, desk)
         request_panel.wire(asked, around, desk)
         estimate_lines.wire(around, desk)
-        result_view.wire(result, session, desk)
+        result_view.wire(result, session)
+        exports_panel.wire(take, session, result, desk)
         truth_panel.wire(true, session, result)
 
         def leave(request: gr.Request) -> None:
@@ -118,7 +121,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css_paths=[ASSETS / "css" / "pinpoint.css", ASSETS / "css" / "editor.css", ASSETS / "css" / "asking.css"],
+        css_paths=[ASSETS / "css" / f"{name}.css" for name in ("pinpoint", "editor", "asking", "exports")],
         js=(ASSETS / "js" / "page.js").read_text(),
         favicon_path=ASSETS / "favicon.svg",
         app_kwargs={

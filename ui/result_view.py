@@ -1,28 +1,20 @@
-"""The result: the picture to look at and correct, the view's controls, table, notes, safety, raw answer, downloads.
+"""The result: the picture to look at and correct, the view's controls, table, notes, safety, raw answer.
 
 Moving the controls redraws in the page; nothing in this file can reach a model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from grounding.overlays import OVERLAYS
 from grounding.types import View
-from ui import actions, corrections, editor, markup
+from ui import corrections, editor, markup
 from ui.components import Range
-from ui.desk import Desk
-from ui.form import read_view
-from ui.messages import Problem, attempt
 from ui.state import Session
-
-_CLICK_FILE = """() => setTimeout(() =>
-  document.querySelector('#pp-file a, a#pp-file, button#pp-file, #pp-file button')?.click(), 60)"""
 
 
 @dataclass(frozen=True)
@@ -34,10 +26,6 @@ class ResultView:
     floor: gr.Slider
     report: gr.HTML
     raw: gr.Code
-    save_picture: gr.Button
-    save_json: gr.Button
-    save_coco: gr.Button
-    file: gr.DownloadButton
 
     @property
     def view(self) -> list[Any]:
@@ -91,20 +79,8 @@ def build(first: Session) -> ResultView:
             interactive=False,
             elem_id="pp-raw",
         )
-    with gr.Row(elem_classes="pp-downloads"):
-        save_picture, save_json, save_coco = (
-            gr.Button(
-                f"Download {what}",
-                size="md",
-                elem_id=f"pp-save-{what.lower()}",
-                elem_classes="pp-needs-saved",  # the page waits until the last correction is kept
-                min_width=140,
-            )
-            for what in ("picture", "JSON", "COCO")
-        )
-    file = gr.DownloadButton("File", visible="hidden", elem_id="pp-file")
     made = editor.Editor(stage, table, receipt)
-    return ResultView(status, made, overlays, threshold, floor, report, raw, save_picture, save_json, save_coco, file)
+    return ResultView(status, made, overlays, threshold, floor, report, raw)
 
 
 def _usefulness(name: str) -> int:
@@ -113,54 +89,9 @@ def _usefulness(name: str) -> int:
     return common.index(name) if name in common else len(common)
 
 
-def wire(result: ResultView, session: gr.State, desk: Desk) -> None:
+def wire(result: ResultView, session: gr.State) -> None:
     """The controls move the picture in the page; corrections go to the session, and from it into the downloads."""
     editor.wire(result.editor, result.view, session)
-    picture = lambda now, view: actions.full_picture(now, view, desk.shelf)  # noqa: E731
-    downloads = (
-        (result.save_picture, ".png", picture),
-        (result.save_json, ".json", actions.json_text),
-        (result.save_coco, "-coco.json", actions.coco_text),
-    )
-    for button, ending, write in downloads:
-        _wire_download(button, ending, write, result, session, desk)
-
-
-def _wire_download(
-    button: gr.Button,
-    ending: str,
-    write: Callable[[Session, View], bytes],
-    result: ResultView,
-    session: gr.State,
-    desk: Desk,
-) -> None:
-    def save(now: Session, *view: object) -> str:
-        def make() -> str:
-            data = write(now, read_view(view, OVERLAYS))
-            path = desk.shelf.new_file(_file_name(now, ending))
-            path.write_bytes(data)
-            return str(path)
-
-        made = attempt(make)
-        if isinstance(made, Problem):
-            raise gr.Error(made.text, print_exception=False, title="No download", duration=6)
-        return made
-
-    button.click(
-        save,
-        [session, *result.view],
-        result.file,
-        show_progress="hidden",
-        api_visibility="private",
-        concurrency_id="export",
-        concurrency_limit=2,
-    ).success(None, js=_CLICK_FILE)
-
-
-def _file_name(session: Session, ending: str) -> str:
-    name = Path(session.picture.name).stem if session.picture else ""
-    slug = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)[:60].strip("-")
-    return f"{slug or 'picture'}-pinpoint{ending}"
 
 
 def _report(session: Session) -> str:

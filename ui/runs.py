@@ -65,6 +65,10 @@ class Runs:
             self._running[visitor] = run
             return run
 
+    def running(self, visitor: str) -> bool:
+        with self._lock:
+            return visitor in self._running
+
     def stop(self, visitor: str, *, replaced: bool = False) -> None:
         with self._lock:
             if run := self._running.get(visitor):

@@ -35,7 +35,10 @@ from grounding.exports.yolo import YOLO_DETECT, YOLO_SEGMENT
 from grounding.labels import Sample
 from grounding.types import THRESHOLD
 
-__all__ = ["FORMATS", "Exported", "Format", "Imported", "Loss", "export", "export_zip", "load", "reread"]
+__all__ = ["FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "export", "export_zip", "load", "reread"]
+
+IMPORTED = "file"
+"""The `backend` in the origin of what was read from a file that says no other; PERSON is that of what was drawn."""
 
 FORMATS: dict[str, Format] = {
     each.name: each
@@ -113,22 +116,30 @@ def export_zip(
 
 
 def load(
-    source: Path | bytes | Mapping[str, bytes], name: str | None = None, *, codec: MaskCodec | None = None
+    source: Path | bytes | Mapping[str, bytes],
+    name: str | None = None,
+    *,
+    codec: MaskCodec | None = None,
+    sizes: Mapping[str, tuple[int, int]] | None = None,
 ) -> Imported:
     """What a file, folder or ZIP says, in the format called `name` or else the one it looks like.
 
     Raises RequestError where nothing of it can be read; what is wrong with single things is in `problems`.
+    sizes: pictures that are elsewhere, for formats that do not say how large theirs are.
     """
     bundle = open_bundle(source)
+    refused = bundle.problems
     form = _format(name, codec) if name else recognise(bundle, codec)
     if form is None:
         first = f" {bundle.problems[0]}" if bundle.problems else ""
         raise RequestError(f"No labels are found in this file.{first[:80]} Give one of: {', '.join(FORMATS)}."[:199])
+    bundle = bundle.knowing({each: size for each, size in (sizes or {}).items() if bundle.picture_beside(each) is None})
     samples = tuple(_checked(form.read(bundle), bundle))
+    problems = (*refused, *bundle.problems)
     if not samples:
-        why = bundle.problems[0] if bundle.problems else "It holds no labels of this format."
+        why = problems[0] if problems else "It holds no labels of this format."
         raise RequestError(f"Nothing could be read as {form.title}. {why}"[:199])
-    return Imported(form, samples, bundle.problems)
+    return Imported(form, samples, problems)
 
 
 def recognise(bundle: Bundle, codec: MaskCodec | None = None) -> Format | None:
