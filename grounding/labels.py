@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from grounding.types import Outcome, Result, Task
 
@@ -139,6 +139,45 @@ class LabelSet:
                 if other not in self._apart and (other.casefold() in mine or name.casefold() in singulars(other)):
                     return self._names[place], "plural"
         return None, ""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a data set names its classes. names: in order. synonyms: word -> the class it counts as, never a chain."""
+
+    names: tuple[str, ...] = ()
+    synonyms: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self, label: str) -> str:
+        """The class that `label` counts as, whatever its case where it is a class or a synonym; else itself."""
+        if label in self.names:
+            return label
+        key = label.strip().casefold()
+        known = {word.strip().casefold(): name for word, name in self.synonyms.items()}
+        return known.get(key) or next((each for each in self.names if each.casefold() == key), label)
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The other words for a class."""
+        return tuple(word for word, counts_as in self.synonyms.items() if counts_as == name)
+
+    def merged(self, words: Iterable[str], into: str) -> Naming:
+        """The same, where each of `words` counts as `into`, and so does what counted as one of them."""
+        gone = {word for word in words if word != into}
+        kept = {word: into if name in gone else name for word, name in self.synonyms.items() if word != into}
+        names = tuple(dict.fromkeys(into if name in gone else name for name in self.names))
+        return replace(self, names=names, synonyms={**kept, **dict.fromkeys(sorted(gone), into)})
+
+    def apart(self, word: str) -> Naming:
+        """The same, where `word` is a class of its own again."""
+        return replace(self, synonyms={each: name for each, name in self.synonyms.items() if each != word})
+
+
+def merges(names: Iterable[str], apart: Iterable[str] = ()) -> tuple[Merged, ...]:
+    """Which of `names`, the most usual first, seem to mean another by case or plural: a proposal, not a fact."""
+    classes = LabelSet(plurals=True, apart=apart)
+    for name in names:
+        classes.index(name)
+    return classes.merged
 
 
 _IRREGULAR = {

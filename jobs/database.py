@@ -46,9 +46,9 @@ class Database:
                 run(statement)
             run(f"PRAGMA application_id = {kind}")
             run(f"PRAGMA user_version = {version}")
-        elif found[0] != kind or found[1] > version:
+        elif found != (kind, version):
             run("ROLLBACK")
-            raise RequestError("This file was not made by this program, or by a newer version of it.")
+            raise RequestError("This file was not made by this program, or by another version of it.")
         run("COMMIT")
 
     @contextmanager

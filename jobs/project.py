@@ -1,13 +1,14 @@
 """A data set on disk that people work on: pictures, their labels, what was made of them, and every step back.
 
-A folder with `project.sqlite` and `pictures/`. Every call is on disk when it returns, so there is nothing to save and
-nothing to lose; a label's whole history stays, and undoing survives a restart. Pictures are kept as they came, camera
-notes included, under their content's hash. Knows no page and no model.
+A folder with `project.sqlite`, `pictures/` and `thumbnails/`. Every call is on disk when it returns, so there is
+nothing to save and nothing to lose; a label's whole history stays, and undoing survives a restart. Pictures are kept as
+they came, camera notes included, under their content's hash. Knows no page and no model.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,13 +18,26 @@ from typing import Any
 from grounding import images
 from grounding.editing import kept, numbered
 from grounding.errors import RequestError
-from grounding.labels import Sample
-from grounding.matching import compare
+from grounding.labels import Naming, Sample
 from grounding.types import Detection, Outcome, Result, Review, Task
-from jobs.project_store import FILE, PICTURES, Entry, Order, Step, Store, free_name
+from jobs.project_answers import disagreement, laid_over, renamed
+from jobs.project_store import (
+    ALL,
+    FILE,
+    PICTURES,
+    THUMBNAIL_PX,
+    THUMBNAILS,
+    Entry,
+    Order,
+    Outline,
+    Step,
+    Store,
+    Which,
+    free_name,
+)
 from jobs.work import stamped
 
-__all__ = ["FILE", "Entry", "Order", "Project", "Step", "disagreement"]
+__all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Step", "Which", "disagreement"]
 
 MAX_NAME = 200
 
@@ -32,7 +46,7 @@ class Project:
     """Safe to call from several threads, and to be open in several processes."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     @classmethod
     def create(cls, folder: Path, name: str = "") -> Project:
@@ -44,8 +58,8 @@ class Project:
         if (folder / FILE).exists():
             raise RequestError("There is a project of this name already. Open it, or choose another name.")
         project = cls(Store(folder))
-        with project._store.database.change() as connection:
-            connection.execute("INSERT INTO project VALUES (?, '[]')", (name or folder.name,))
+        with project.store.database.change() as connection:
+            connection.execute("INSERT INTO project VALUES (?, 0, 0)", (name or folder.name,))
         return project
 
     @classmethod
@@ -56,32 +70,29 @@ class Project:
         return cls(Store(folder))
 
     def close(self) -> None:
-        self._store.database.close()
+        self.store.database.close()
 
     @property
     def folder(self) -> Path:
-        return self._store.folder
+        return self.store.folder
 
     @property
     def name(self) -> str:
-        return str(self._store.row("SELECT name FROM project")[0])
+        return str(self.store.row("SELECT name FROM project")[0])
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The class names in order, as a person set them."""
-        return tuple(json.loads(self._store.row("SELECT labels FROM project")[0]))
-
-    def set_class_names(self, names: Sequence[str]) -> None:
-        with self._store.database.change() as connection:
-            connection.execute("UPDATE project SET labels = ?", (json.dumps(list(names)),))
+    def naming(self) -> Naming:
+        """The class names in order as a person set them, and the words that count as one of them."""
+        return self.store.naming()
 
     def add_picture(self, data: bytes, name: str) -> int:
         """Its id. A name that is taken gets a number behind it; ImageError where the bytes are no picture."""
         picture = images.load(data, name=name)
         suffix = {"JPEG": ".jpg", "HEIF": ".heic"}.get(picture.format, f".{picture.format.lower()}")
         file = hashlib.sha256(data).hexdigest() + suffix
-        self._store.add_file(file, data)
-        with self._store.database.change() as connection:
+        self.store.add_file(file, data)
+        self._add_thumbnail(file, picture)
+        with self.store.database.change() as connection:
             row = (free_name(connection, name.strip()[:MAX_NAME] or f"picture{suffix}"), file, *picture.size_wh)
             added = connection.execute("INSERT INTO picture (name, file, width, height) VALUES (?, ?, ?, ?)", row)
             return int(added.lastrowid or 0)
@@ -95,68 +106,99 @@ class Project:
 
     def remove_picture(self, picture: int) -> None:
         """The picture, its labels and their history are gone for good."""
-        with self._store.database.change() as connection:
-            (file,) = self._store.row("SELECT file FROM picture WHERE id = ?", picture)
+        with self.store.database.change() as connection:
+            (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
             connection.execute("DELETE FROM picture WHERE id = ?", (picture,))
             others = connection.execute("SELECT 1 FROM picture WHERE file = ?", (file,)).fetchone()
         if not others:
-            (self.folder / PICTURES / file).unlink(missing_ok=True)
+            for folder, name in ((PICTURES, file), (THUMBNAILS, _thumbnail_of(file))):
+                (self.folder / folder / name).unlink(missing_ok=True)
 
     def picture(self, picture: int) -> bytes:
         """The picture's file as it came."""
-        (file,) = self._store.row("SELECT file FROM picture WHERE id = ?", picture)
-        return self._store.file(file)()
+        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
+        return self.store.file(file)()
 
-    def pictures(self, order: Order = Order.ADDED) -> list[Entry]:
-        return self._store.entries(order)
+    def thumbnail(self, picture: int) -> bytes:
+        """The picture small, upright, as JPEG."""
+        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
+        path = self.folder / THUMBNAILS / _thumbnail_of(file)
+        if not path.is_file():
+            self._add_thumbnail(file, images.load(self.store.file(file)()))
+        return path.read_bytes()
+
+    def pictures(self, order: Order = Order.ADDED, which: Which = ALL) -> list[Entry]:
+        return self.store.entries(order, which)
+
+    def count(self, which: Which = ALL) -> int:
+        """How many pictures there are of these, `start` and `most` left aside."""
+        return self.store.count(which)
 
     def entry(self, picture: int) -> Entry:
-        return self._store.entry(picture)
+        return self.store.entry(picture)
+
+    def outline(self, picture: int) -> list[Outline]:
+        """The picture's objects as a list shows them, without reading a mask."""
+        return self.store.outline(picture)
 
     def sample(self, picture: int) -> Sample | None:
         """The picture's labels as they stand, rejected ones too; None where it has none yet."""
-        return self._store.sample(picture)
+        return self.store.sample(picture)
 
     def samples(self, *, done_only: bool = False, rejected: bool = False) -> Iterator[Sample]:
-        """What to export, one picture at a time, with the picture files; without rejected objects unless wanted."""
-        for entry in self.pictures():
-            sample = self.sample(entry.id)
-            if sample is not None and (entry.done or not done_only):
-                keep = sample.result.detections if rejected else kept(sample.result.detections)
-                yield replace(sample, result=replace(sample.result, detections=numbered(keep)))
+        """What to export, one picture at a time, with the picture files; without rejected ones unless wanted."""
+        return iter(self.export_set(done_only=done_only, rejected=rejected))
+
+    def export_set(self, *, done_only: bool = False, rejected: bool = False) -> Sequence[Sample]:
+        """The same as a sequence that holds no labels: each is read when it is asked for."""
+        states = {Review.ACCEPTED} if done_only else set(Review) - {Review.REJECTED}
+        if rejected:
+            states.add(Review.REJECTED)
+        return _Samples(self, [each.id for each in self.pictures() if each.version and each.state in states], rejected)
 
     def answers(self, picture: int) -> list[Sample]:
         """Everything that models answered about the picture, oldest first, as they said it."""
         query = "SELECT answer.sample, file FROM answer JOIN picture ON picture.id = picture WHERE picture = ? "
-        with self._store.database.read() as connection:
+        with self.store.database.read() as connection:
             rows = connection.execute(f"{query} ORDER BY answer.id", (picture,)).fetchall()
-        return [self._store.decoded(*row) for row in rows]
+        return [self.store.decoded(*row) for row in rows]
 
     def put_answer(self, picture: int, task: Task, result: Result) -> Sample:
-        """A model's answer: kept beside earlier ones, and the picture's labels from now on (a step, to be undone)."""
+        """A model's answer: kept beside earlier ones as it was said, and laid over the labels: a step, to be undone.
+
+        What a person drew, changed or reviewed stays; the rest makes room for what is new. Words alone change no
+        object, and an answer that says nothing (blocked, failed) takes no label away.
+        """
         entry = self.entry(picture)
         result = stamped(replace(result, detections=numbered(result.detections)))
-        sample = Sample(entry.name, entry.size_wh, task, result)
+        said = Sample(entry.name, entry.size_wh, task, result)
         before = self.answers(picture)
-        with self._store.database.change() as connection:
-            self._store.add_answer(picture, sample)
+        with self.store.database.change() as connection:
+            self.store.add_answer(picture, said)
             if before:
-                share = disagreement(before[-1], sample)
+                share = disagreement(before[-1], said)
                 connection.execute("UPDATE picture SET disagreement = ? WHERE id = ?", (share, picture))
-            origin = result.origin
-            self._store.step(picture, f"answered by {origin.model}" if origin else "answered", sample, done=False)
+            now = self.sample(picture)
+            sample = laid_over(now, renamed(said, self.naming))
+            if sample is not now:
+                what = f"answered by {result.origin.model}" if result.origin else "answered"
+                self.store.step(picture, what, sample, state=Review.OPEN)
         return sample
 
-    def put_sample(self, picture: int, sample: Sample, what: str = "imported") -> None:
+    def put_sample(self, picture: int, sample: Sample, what: str = "imported", *, action: int | None = None) -> None:
         """Labels from elsewhere: a file that was read, or a labelling run."""
         entry = self.entry(picture)
         result = replace(sample.result, detections=numbered(sample.result.detections))
-        self._store.step(
-            picture, what, replace(sample, picture=entry.name, size_wh=entry.size_wh, result=result), done=False
-        )
+        sample = replace(sample, picture=entry.name, size_wh=entry.size_wh, result=result)
+        self.store.step(picture, what, renamed(sample, self.naming), state=Review.OPEN, action=action)
 
-    def set_labels(self, picture: int, detections: Sequence[Detection], what: str = "edited") -> Sample:
-        """The objects as a person left them, whole: what is not among them is deleted. One step of the history."""
+    def set_labels(
+        self, picture: int, detections: Sequence[Detection], what: str = "edited", *, since: int | None = None
+    ) -> Sample:
+        """The objects as a person left them, whole: what is not among them is deleted. One step of the history.
+
+        since: the version they were changed from; RequestError where the picture has another by now.
+        """
         entry = self.entry(picture)
         sample = self.sample(picture) or Sample(entry.name, entry.size_wh, Task.DETECT, Result(Outcome.NONE))
         outcome = sample.result.outcome
@@ -165,12 +207,14 @@ class Project:
         elif not detections and sample.task in (Task.DETECT, Task.SEGMENT):
             outcome = Outcome.NONE  # a person looked, and there is nothing
         changed = replace(sample, result=replace(sample.result, detections=tuple(detections), outcome=outcome))
-        self._store.step(picture, what, changed, done=entry.done)
+        self.store.step(picture, what, changed, state=entry.state, since=since)
         return changed
 
     def review(self, picture: int, detection_ids: Sequence[int], verdict: Review) -> Sample:
         """Accept, reject or doubt some of the picture's objects, or open them again."""
-        sample = self._labelled(picture)
+        sample = self.sample(picture)
+        if sample is None:
+            raise RequestError("This picture has no labels yet. Ask a model, or draw some.")
         if missing := set(detection_ids) - {each.id for each in sample.result.detections}:
             raise RequestError(f"The picture has no object {min(missing)} any more. Look at it again.")
         chosen = set(detection_ids)
@@ -180,27 +224,32 @@ class Project:
             f"{verdict} {len(chosen)}",
         )
 
-    def set_done(self, picture: int, done: bool = True) -> None:
-        """Whether the picture needs no more work. A step, too."""
-        sample = self._labelled(picture)
-        self._store.step(picture, "done" if done else "open again", sample, done=done)
+    def set_state(self, picture: int, state: Review, *, since: int | None = None) -> None:
+        """What became of the picture as a whole. Approved, every object nobody reviewed is accepted. A step, too."""
+        entry, sample = self.entry(picture), self.sample(picture)
+        sample = sample or Sample(entry.name, entry.size_wh, Task.DETECT, Result(Outcome.NONE))
+        what = {Review.ACCEPTED: "approved", Review.OPEN: "open again"}.get(state, state.value)
+        if state is Review.ACCEPTED:
+            found = [
+                replace(each, review=Review.ACCEPTED) if each.review is Review.OPEN else each
+                for each in sample.result.detections
+            ]
+            outcome = sample.result.outcome
+            if not sample.labelled:  # nothing was found, and a person says so
+                outcome = Outcome.FOUND if found else Outcome.NONE
+            sample = replace(sample, result=replace(sample.result, detections=tuple(found), outcome=outcome))
+        self.store.step(picture, what, sample, state=state, since=since)
 
     def approve(self, picture: int, order: Order = Order.ADDED) -> int | None:
-        """Accepts every object nobody reviewed, marks the picture done, and gives the next open one's id."""
-        sample = self.sample(picture) or self.set_labels(picture, [])
-        found = [
-            replace(each, review=Review.ACCEPTED) if each.review is Review.OPEN else each
-            for each in sample.result.detections
-        ]
-        approved = replace(sample, result=replace(sample.result, detections=tuple(found)))
-        self._store.step(picture, "approved", approved, done=True)
+        """Accepts every object nobody reviewed and the picture, and gives the next open one's id."""
+        self.set_state(picture, Review.ACCEPTED)
         return self.next_open(order, after=picture)
 
     def next_open(self, order: Order = Order.ADDED, *, after: int | None = None) -> int | None:
-        """The next picture that is not done, in `order`, beginning behind `after` and going round."""
-        ids = [(entry.id, entry.done) for entry in self.pictures(order)]
+        """The next picture nobody decided on, in `order`, beginning behind `after` and going round."""
+        ids = [(entry.id, entry.state) for entry in self.pictures(order)]
         start = next((place + 1 for place, (each, _) in enumerate(ids) if each == after), 0)
-        return next((each for each, done in ids[start:] + ids[:start] if not done and each != after), None)
+        return next((each for each, state in ids[start:] + ids[:start] if state is Review.OPEN and each != after), None)
 
     def undo(self, picture: int) -> Sample | None:
         """The labels as they were a step earlier; None where that is before the first."""
@@ -211,14 +260,14 @@ class Project:
 
     def history(self, picture: int) -> list[Step]:
         """Every step that can be undone or redone, oldest first."""
-        query = "SELECT number, what, at, number = picture.step FROM step JOIN picture ON picture.id = picture"
-        with self._store.database.read() as connection:
+        query = "SELECT number, what, at, number = picture.step, action FROM step JOIN picture ON picture.id = picture"
+        with self.store.database.read() as connection:
             rows = connection.execute(f"{query} WHERE picture = ? ORDER BY number", (picture,)).fetchall()
-        return [Step(number, what, at, bool(current)) for number, what, at, current in rows]
+        return [Step(number, what, at, bool(current), action) for number, what, at, current, action in rows]
 
     def _go(self, picture: int, by: int) -> Sample | None:
-        with self._store.database.change() as connection:
-            (at,) = self._store.row("SELECT step FROM picture WHERE id = ?", picture)
+        with self.store.database.change() as connection:
+            (at,) = self.store.row("SELECT step FROM picture WHERE id = ?", picture)
             query = "SELECT 1 FROM step WHERE picture = ? AND number = ?"
             if at + by == 0 or connection.execute(query, (picture, at + by)).fetchone():
                 connection.execute("UPDATE picture SET step = ? WHERE id = ?", (at + by, picture))
@@ -226,57 +275,69 @@ class Project:
 
     def dump(self, picture: int) -> dict[str, Any]:
         """Everything about a picture as plain JSON, for an archive; `blob` gives what it names."""
-        with self._store.database.read() as connection:
-            query = "SELECT what, at, done, sample FROM step WHERE picture = ? ORDER BY number"
+        with self.store.database.read() as connection:
+            query = "SELECT what, at, state, action, sample FROM step WHERE picture = ? ORDER BY number"
             steps = connection.execute(query, (picture,)).fetchall()
             query = "SELECT sample FROM answer WHERE picture = ? ORDER BY id"
             answers = connection.execute(query, (picture,)).fetchall()
         query = "SELECT name, file, step, disagreement FROM picture WHERE id = ?"
-        name, file, step, differs = self._store.row(query, picture)
+        name, file, step, differs = self.store.row(query, picture)
         told = [
-            {"what": w, "at": at, "done": bool(done), "sample": json.loads(sample)} for w, at, done, sample in steps
+            {"what": what, "at": at, "state": state, "action": action, "sample": json.loads(sample)}
+            for what, at, state, action, sample in steps
         ]
         row = {"name": name, "file": file, "step": step, "disagreement": differs, "steps": told}
         return row | {"answers": [json.loads(sample) for (sample,) in answers]}
 
     def blob(self, key: str) -> bytes:
-        return self._store.blob(key)
+        return self.store.blob(key)
 
     def restore(
         self,
         picture: int,
-        steps: Sequence[tuple[str, str, bool, Sample]],
+        steps: Sequence[tuple[str, str, Review, int, Sample]],
         current: int,
         answers: Sequence[Sample],
         differs: float | None,
     ) -> None:
-        """What `dump` told, for a picture without labels: (what, at, done, labels) of each step."""
+        """What `dump` told, for a picture without labels: (what, at, state, action, labels) of each step."""
         entry = self.entry(picture)
-        with self._store.database.change() as connection:
-            for what, at, done, sample in steps:
+        with self.store.database.change() as connection:
+            for what, at, state, action, sample in steps:
                 named = replace(sample, picture=entry.name, size_wh=entry.size_wh)
-                self._store.step(picture, what, named, done=done, at=at)
+                self.store.step(picture, what, named, state=state, at=at, action=action)
             for answer in answers:
-                self._store.add_answer(picture, replace(answer, picture=entry.name, size_wh=entry.size_wh))
+                self.store.add_answer(picture, replace(answer, picture=entry.name, size_wh=entry.size_wh))
             connection.execute(
                 "UPDATE picture SET step = ?, disagreement = ? WHERE id = ?", (current, differs, picture)
             )
+            newest = max((action for _, _, _, action, _ in steps), default=0)
+            connection.execute("UPDATE project SET actions = max(actions, ?)", (newest,))
 
-    def _labelled(self, picture: int) -> Sample:
-        sample = self.sample(picture)
+    def _add_thumbnail(self, file: str, picture: images.Picture) -> None:
+        buffer = io.BytesIO()
+        images.thumbnail(picture, THUMBNAIL_PX).save(buffer, "JPEG", quality=82)
+        self.store.add_file(_thumbnail_of(file), buffer.getvalue(), THUMBNAILS)
+
+
+class _Samples(Sequence[Sample]):
+    """Labels to export, each read when it is asked for, numbered, without its rejected objects unless wanted."""
+
+    def __init__(self, project: Project, pictures: Sequence[int], rejected: bool) -> None:
+        self._project, self._pictures, self._rejected = project, pictures, rejected
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return _Samples(self._project, self._pictures[place], self._rejected)
+        sample = self._project.sample(self._pictures[place])
         if sample is None:
-            raise RequestError("This picture has no labels yet. Ask a model, or draw some.")
-        return sample
+            raise RequestError("The labels changed while they were written. Export them again.")
+        found = sample.result.detections if self._rejected else kept(sample.result.detections)
+        return replace(sample, result=replace(sample.result, detections=numbered(found)))
 
 
-def disagreement(first: Sample, second: Sample) -> float | None:
-    """The part of all objects, in [0, 1], that only one of two answers has; 0 for two that found nothing.
-
-    None where either is no answer about places.
-    """
-    if not (first.labelled and second.labelled and first.size_wh) or Task.CAPTION in (first.task, second.task):
-        return None
-    found = first.result.detections, second.result.detections
-    both = len(compare(*found, first.size_wh).pairs)
-    every = len(found[0]) + len(found[1]) - both
-    return 1 - both / every if every else 0.0
+def _thumbnail_of(file: str) -> str:
+    return f"{Path(file).stem}.jpg"

@@ -18,8 +18,10 @@ from typing import Any
 
 from grounding.errors import GroundingError, RequestError
 from grounding.images import MAX_BYTES
-from grounding.labels import Sample
+from grounding.labels import Naming, Sample
+from grounding.types import Review
 from jobs.project import Project
+from jobs.project_labels import namings_of
 from jobs.project_store import PICTURES
 from jobs.records import decode
 
@@ -57,7 +59,7 @@ def import_archive(path: Path, folder: Path) -> Project:
             about = json.loads(reader.read(_ABOUT, _MAX_BLOB))
             project = Project.create(folder, str(about["name"])[:200])
             try:
-                project.set_class_names([str(each) for each in about["labels"]])
+                _name(project, about["namings"], about["naming"])
                 for line in reader.lines(_LABELS):
                     _add(project, reader, json.loads(line))
             except (GroundingError, *_DAMAGED):
@@ -70,7 +72,8 @@ def import_archive(path: Path, folder: Path) -> Project:
 
 
 def _write(project: Project, archive: zipfile.ZipFile) -> None:
-    about = {"pinpoint_project": 1, "name": project.name, "labels": list(project.labels)}
+    namings, current = namings_of(project)
+    about = {"pinpoint_project": 1, "name": project.name, "namings": namings, "naming": current}
     archive.writestr(_ABOUT, json.dumps(about), zipfile.ZIP_DEFLATED)
     written: set[str] = set()
     with archive.open(zipfile.ZipInfo(_LABELS), "w", force_zip64=True) as lines:
@@ -104,12 +107,33 @@ def _add(project: Project, reader: _Reader, row: dict[str, Any]) -> None:
     def sample(record: Any) -> Sample:
         return decode(record, Sample, reader.blob)
 
-    steps = [(str(each["what"]), str(each["at"]), bool(each["done"]), sample(each["sample"])) for each in row["steps"]]
+    steps = [
+        (str(each["what"]), str(each["at"]), Review(each["state"]), _action(each["action"]), sample(each["sample"]))
+        for each in row["steps"]
+    ]
     current, differs = row["step"], row["disagreement"]
     if not (isinstance(current, int) and 0 <= current <= len(steps)):
         raise ValueError("no step of it")
     answers = [sample(each) for each in row["answers"]]
     project.restore(picture, steps, current, answers, None if differs is None else float(differs))
+
+
+def _name(project: Project, namings: Any, current: Any) -> None:
+    """The classes, and every naming there was before."""
+    for action, what, words in namings:
+        synonyms = {str(word): str(name) for word, name in words["synonyms"].items()}
+        project.store.name(Naming(tuple(map(str, words["names"])), synonyms), str(what), _action(action))
+    if not (isinstance(current, int) and 0 <= current <= len(namings)):
+        raise ValueError("no naming of it")
+    with project.store.database.change() as connection:
+        newest = max((action for action, _, _ in namings), default=0)
+        connection.execute("UPDATE project SET naming = ?, actions = max(actions, ?)", (current, newest))
+
+
+def _action(number: Any) -> int:
+    if not (isinstance(number, int) and 0 < number < 1_000_000_000):
+        raise ValueError("no number of an action")
+    return number
 
 
 class _Reader:

@@ -17,17 +17,21 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from grounding.errors import ImageError, RequestError
-from grounding.labels import Sample
-from grounding.types import Review
+from grounding.labels import Naming, Sample
+from grounding.types import Detection, Review
 from jobs.database import Database
 from jobs.records import blob_key, decode, deflated, encode
 
 FILE = "project.sqlite"
 PICTURES = "pictures"
 
+THUMBNAILS = "thumbnails"
+THUMBNAIL_PX = 320
+
 _KIND = 0x50494E50  # "PINP"
 _SCHEMA = """
-CREATE TABLE project (name TEXT NOT NULL, labels TEXT NOT NULL);
+CREATE TABLE project (name TEXT NOT NULL, actions INTEGER NOT NULL, naming INTEGER NOT NULL);
+CREATE TABLE naming (number INTEGER PRIMARY KEY, action INTEGER NOT NULL, what TEXT NOT NULL, words TEXT NOT NULL);
 CREATE TABLE picture (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
@@ -40,13 +44,15 @@ CREATE TABLE picture (
 CREATE TABLE step (
     picture INTEGER NOT NULL REFERENCES picture ON DELETE CASCADE,
     number INTEGER NOT NULL,
+    action INTEGER NOT NULL,
     what TEXT NOT NULL,
     at TEXT NOT NULL,
-    done INTEGER NOT NULL,
+    state TEXT NOT NULL,
     sample TEXT NOT NULL,
     objects INTEGER NOT NULL,
     open INTEGER NOT NULL,
     least_score REAL,
+    outline TEXT NOT NULL,
     PRIMARY KEY (picture, number)
 ) WITHOUT ROWID;
 CREATE TABLE answer (
@@ -57,6 +63,9 @@ CREATE TABLE answer (
 CREATE INDEX answer_of ON answer (picture);
 CREATE TABLE blob (key TEXT PRIMARY KEY, data BLOB NOT NULL);
 """
+"""action: what was done at once has one number, in every picture it changed; project.actions is the newest. A picture's
+`step`, and the project's `naming`, is the number of the one that holds, 0 before the first. outline: [label, review,
+[x1, y1, x2, y2]] of each object, a point as a box of no size: what a list needs without its masks."""
 
 
 class Order(StrEnum):
@@ -72,7 +81,7 @@ class Order(StrEnum):
 _ORDERS = {
     Order.ADDED: "id",
     Order.NAME: "name COLLATE NOCASE",
-    Order.OPEN: "done, id",
+    Order.OPEN: "coalesce(state, 'open') <> 'open', id",
     Order.UNSURE: "least_score IS NULL, least_score, id",
     Order.DISAGREEMENT: "disagreement IS NULL, disagreement DESC, id",
 }
@@ -82,6 +91,7 @@ _ORDERS = {
 class Entry:
     """A picture in the project. objects, open: how many labels it has, and how many of them nobody reviewed.
 
+    state: of the picture; accepted is approved. version: another after every change of its labels, 0 before the first.
     disagreement: in [0, 1], the part of the objects that its last two answers do not share; None with fewer answers.
     least_score: of its objects; None where none has one.
     """
@@ -89,7 +99,8 @@ class Entry:
     id: int
     name: str
     size_wh: tuple[int, int]
-    done: bool
+    state: Review
+    version: int
     objects: int
     open: int
     disagreement: float | None
@@ -97,15 +108,43 @@ class Entry:
     can_undo: bool
     can_redo: bool
 
+    @property
+    def done(self) -> bool:
+        """Whether it needs no more work."""
+        return self.state in (Review.ACCEPTED, Review.REJECTED)
+
+
+@dataclass(frozen=True)
+class Which:
+    """Some of the pictures: in this state, with an object of this label, from this place on, so many. None: all."""
+
+    state: Review | None = None
+    label: str | None = None
+    start: int = 0
+    most: int | None = None
+
+
+ALL = Which()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """An object as a list shows it: a point is a box of no size."""
+
+    label: str
+    review: Review
+    corners: tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class Step:
-    """One change of a picture's labels. at: ISO 8601 in UTC. current: the one that holds."""
+    """One change of a picture's labels. at: ISO 8601 in UTC. current: the one that holds. action: of the project."""
 
     number: int
     what: str
     at: str
     current: bool
+    action: int
 
 
 class Store:
@@ -114,7 +153,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Opens or makes the project's file; the folder is there."""
         self.folder = folder
-        self.database = Database(folder / FILE, _SCHEMA, kind=_KIND, version=1)
+        self.database = Database(folder / FILE, _SCHEMA, kind=_KIND, version=2)
 
     def row(self, query: str, *values: object) -> Any:
         """The first row; RequestError where there is none: queries name a picture that may be gone."""
@@ -124,9 +163,20 @@ class Store:
             raise RequestError("This picture is not in the project any more. Choose another.")
         return row
 
-    def entries(self, order: Order) -> list[Entry]:
+    def entries(self, order: Order, which: Which) -> list[Entry]:
+        where, values = _where(which)
+        query = f"{_ENTRIES} {where} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
         with self.database.read() as connection:
-            return [_entry(row) for row in connection.execute(f"{_ENTRIES} ORDER BY {_ORDERS[order]}")]
+            rows = connection.execute(query, (*values, -1 if which.most is None else which.most, which.start))
+            return [_entry(row) for row in rows]
+
+    def count(self, which: Which) -> int:
+        where, values = _where(which)
+        return int(self.row(f"SELECT count(*) {_CURRENT} {where}", *values)[0])
+
+    def outline(self, picture: int) -> list[Outline]:
+        (told,) = self.row(f"SELECT outline {_CURRENT} WHERE picture.id = ?", picture)
+        return [Outline(label, Review(review), tuple(at)) for label, review, at in json.loads(told or "[]")]
 
     def entry(self, picture: int) -> Entry:
         return _entry(self.row(f"{_ENTRIES} WHERE picture.id = ?", picture))
@@ -135,20 +185,57 @@ class Store:
         record, file = self.row(f"SELECT sample, file {_CURRENT} WHERE picture.id = ?", picture)
         return None if record is None else self.decoded(record, file)
 
-    def step(self, picture: int, what: str, sample: Sample, *, done: bool, at: str | None = None) -> None:
-        """A new step behind the current one; what was undone before it is forgotten."""
+    def action(self) -> int:
+        """The number of something that is done now, in one picture or in many."""
+        with self.database.change() as connection:
+            connection.execute("UPDATE project SET actions = actions + 1")
+            return int(self.row("SELECT actions FROM project")[0])
+
+    def step(
+        self,
+        picture: int,
+        what: str,
+        sample: Sample,
+        *,
+        state: Review,
+        at: str | None = None,
+        action: int | None = None,
+        since: int | None = None,
+    ) -> None:
+        """A new step behind the current one; what was undone before it is forgotten.
+
+        since: the version it goes on from; RequestError where the picture has another by now.
+        """
         found = sample.result.detections
         if len({each.id for each in found}) < len(found):
             raise RequestError("Two objects have the same number. Reload the picture and try again.")
         scores = [each.score for each in found if each.score is not None]
         open_ = sum(each.review is Review.OPEN for each in found)
         with self.database.change() as connection:
-            (now,) = self.row("SELECT step FROM picture WHERE id = ?", picture)
+            now, version = self.row(f"SELECT picture.step, coalesce(action, 0) {_CURRENT} WHERE id = ?", picture)
+            if since is not None and version != since:
+                raise RequestError(CHANGED)
             connection.execute("DELETE FROM step WHERE picture = ? AND number > ?", (picture, now))
             record = self.encoded(sample, connection)
-            row = (picture, now + 1, what, at or _now(), done, record, len(found), open_, min(scores, default=None))
-            connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            number = self.action() if action is None else action
+            row = (picture, now + 1, number, what, at or _now(), state.value, record, len(found), open_,
+                   min(scores, default=None), _outline(found))  # fmt: skip
+            connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             connection.execute("UPDATE picture SET step = ? WHERE id = ?", (now + 1, picture))
+
+    def naming(self) -> Naming:
+        row = self.row("SELECT (SELECT words FROM naming WHERE naming.number = project.naming) FROM project")[0]
+        told = json.loads(row or "{}")
+        return Naming(tuple(told.get("names", ())), dict(told.get("synonyms", {})))
+
+    def name(self, naming: Naming, what: str, action: int) -> None:
+        """Another naming from now on; those undone before are forgotten."""
+        with self.database.change() as connection:
+            (now,) = self.row("SELECT naming FROM project")
+            connection.execute("DELETE FROM naming WHERE number > ?", (now,))
+            words = json.dumps({"names": naming.names, "synonyms": dict(naming.synonyms)})
+            connection.execute("INSERT INTO naming VALUES (?, ?, ?, ?)", (now + 1, action, what, words))
+            connection.execute("UPDATE project SET naming = ?", (now + 1,))
 
     def add_answer(self, picture: int, sample: Sample) -> None:
         with self.database.change() as connection:
@@ -179,12 +266,13 @@ class Store:
 
         return read
 
-    def add_file(self, name: str, data: bytes) -> None:
-        """The picture file, whole or not at all; one of this name holds the same content."""
-        path = self.folder / PICTURES / name
+    def add_file(self, name: str, data: bytes, folder: str = PICTURES) -> None:
+        """The file, whole or not at all; one of this name holds the same content."""
+        path = self.folder / folder / name
         part = path.with_name(f"{name}.{os.getpid()}.part")
         try:
             if not path.exists():
+                path.parent.mkdir(exist_ok=True)
                 part.write_bytes(data)
                 part.replace(path)
         except OSError as error:
@@ -193,16 +281,43 @@ class Store:
             part.unlink(missing_ok=True)
 
 
+CHANGED = "This picture was changed in another window meanwhile. Show it again to go on from there."
+
 _CURRENT = "FROM picture LEFT JOIN step ON step.picture = picture.id AND step.number = picture.step"
-_ENTRIES = f"""SELECT id, name, width, height, coalesce(done, 0) AS done, coalesce(objects, 0), coalesce(open, 0),
-disagreement, least_score, picture.step > 0,
+_ENTRIES = f"""SELECT id, name, width, height, coalesce(state, 'open'), coalesce(action, 0),
+coalesce(objects, 0), coalesce(open, 0), disagreement, least_score, picture.step > 0,
 EXISTS (SELECT 1 FROM step AS later WHERE later.picture = picture.id AND later.number > picture.step) {_CURRENT}"""
 
 
+def _where(which: Which) -> tuple[str, list[object]]:
+    wanted: list[tuple[str, object]] = []
+    if which.state is not None:
+        wanted.append(("coalesce(state, 'open') = ?", which.state.value))
+    if which.label is not None:
+        has = "SELECT 1 FROM json_each(outline) WHERE json_extract(value, '$[0]') = ?"
+        wanted.append((f"outline IS NOT NULL AND EXISTS ({has})", which.label))
+    clause = " AND ".join(each for each, _ in wanted)
+    return f"WHERE {clause}" if clause else "", [value for _, value in wanted]
+
+
 def _entry(row: Sequence[object]) -> Entry:
-    id_, name, width, height, done, objects, open_, differs, least, can_undo, can_redo = row
-    return Entry(id_, name, (width, height), bool(done), objects, open_, differs, least,  # type: ignore[arg-type]
+    id_, name, width, height, state, version, objects, open_, differs, least, can_undo, can_redo = row
+    return Entry(id_, name, (width, height), Review(state), version, objects, open_, differs, least,  # type: ignore[arg-type]
                  bool(can_undo), bool(can_redo))  # fmt: skip
+
+
+def _outline(found: Sequence[Detection]) -> str:
+    labels = [each.label.encode("utf-8", "replace").decode() for each in found]  # no JSON holds half a surrogate pair
+    told = zip(labels, found, strict=True)
+    return json.dumps([[name, each.review.value, [round(at, 4) for at in _corners(each)]] for name, each in told])
+
+
+def _corners(detection: Detection) -> tuple[float, ...]:
+    if detection.box is not None:
+        return detection.box
+    if detection.point is not None:
+        return (*detection.point, *detection.point)
+    return detection.mask.frame if detection.mask is not None else (0.0, 0.0, 1.0, 1.0)
 
 
 def free_name(connection: sqlite3.Connection, name: str) -> str:

@@ -7,22 +7,46 @@ import re
 import shutil
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from grounding.errors import RequestError
 from grounding.settings import Settings
-from jobs.project import FILE, Project
+from grounding.types import Review
+from jobs.project import FILE, Project, Which
 from jobs.project_archive import import_archive
+
+STAYS_S = 3600
+"""How long a temporary project outlives its visitor's connection: a phone that slept for a while finds it again."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A project on the shelf. pictures, approved: how many. problem: why it cannot be read, "" where it can."""
+
+    name: str
+    title: str
+    pictures: int = 0
+    approved: int = 0
+    changed_at: float = 0.0
+    problem: str = ""
 
 
 class Shelf:
-    """The projects of everyone who uses this page; a visitor of a Space sees only their own."""
+    """The projects of everyone who uses this page; a visitor of a Space sees only their own.
+
+    A project is opened for each use and closed behind it: nothing writes on into one that was deleted meanwhile.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.temporary = settings.on_space
         self._home = Path(settings.projects).expanduser()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
+        self._left: dict[str, float] = {}  # visitor -> when they went, monotonic seconds
 
     def names(self, visitor: str = "") -> list[str]:
         """The projects there are, by name."""
@@ -31,6 +55,29 @@ class Shelf:
         except OSError:  # none was ever made
             return []
         return sorted(found, key=str.casefold)
+
+    def standing(self, visitor: str = "") -> list[Standing]:
+        """What there is, the last changed first."""
+        return sorted((self._stands(name, visitor) for name in self.names(visitor)), key=lambda each: -each.changed_at)
+
+    def _stands(self, name: str, visitor: str) -> Standing:
+        folder = self._folder(visitor) / name
+        changed_at = max((each.stat().st_mtime for each in folder.glob(f"{FILE}*")), default=0.0)
+        try:
+            with self.lend(name, visitor) as project:
+                approved = project.count(Which(state=Review.ACCEPTED))
+                return Standing(name, project.name, project.count(), approved, changed_at)
+        except RequestError as error:
+            return Standing(name, name, changed_at=changed_at, problem=str(error))
+
+    @contextmanager
+    def lend(self, name: str, visitor: str = "") -> Iterator[Project]:
+        """The project, closed again afterwards."""
+        project = self.open(name, visitor)
+        try:
+            yield project
+        finally:
+            project.close()
 
     def create(self, name: str, visitor: str = "") -> Project:
         return Project.create(self._place(name, visitor), " ".join(name.split()))
@@ -50,9 +97,16 @@ class Shelf:
         shutil.rmtree(place, ignore_errors=True)
 
     def leave(self, visitor: str) -> None:
-        """The visitor has gone: what was temporary goes, too."""
+        """The visitor has gone: what was temporary goes too, after a while."""
         if self.temporary:
-            shutil.rmtree(self._folder(visitor), ignore_errors=True)
+            self._left[visitor] = time.monotonic()
+            self.tidy()
+
+    def tidy(self, stays_s: float = STAYS_S) -> None:
+        """Temporary projects of those who left longer ago are deleted."""
+        for visitor, went in list(self._left.items()):
+            if time.monotonic() - went >= stays_s and self._left.pop(visitor, None) is not None:
+                shutil.rmtree(self._folder(visitor), ignore_errors=True)
 
     def _folder(self, visitor: str) -> Path:
         if not self.temporary:
@@ -63,6 +117,7 @@ class Shelf:
         return Path(self._temporary.name) / hashlib.sha256(visitor.encode()).hexdigest()[:32]
 
     def _place(self, name: str, visitor: str) -> Path:
+        self._left.pop(visitor, None)  # here again
         return self._folder(visitor) / folder_name(name)
 
 

@@ -25,6 +25,7 @@ from grounding.settings import Settings
 from grounding.types import Box, Detection, Origin, Outcome, Result, Review, Task
 from jobs.project import FILE, Order, Project, disagreement
 from jobs.project_archive import import_archive, save_as
+from jobs.project_labels import set_names
 from jobs.shelf import Shelf, folder_name
 from tests.jobs.test_records import plain, samples
 
@@ -89,7 +90,7 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
     project.put_answer(picture, Task.DETECT, answer(thing()))
     project.set_labels(picture, [thing("dog")], "relabelled")
     project.review(picture, [0], Review.ACCEPTED)
-    project.set_done(picture)
+    project.set_state(picture, Review.ACCEPTED)
     project = reopened(project)
     seen = [state(project, picture)]
     while project.entry(picture).can_undo:
@@ -112,7 +113,7 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
         ("answered by m", False),
         ("relabelled", True),
         ("accepted 1", False),
-        ("done", False),
+        ("approved", False),
     ]
     project.set_labels(picture, [])
     assert not project.entry(picture).can_redo, "a new step ends what could be redone"
@@ -148,7 +149,7 @@ def test_pictures_come_in_the_order_that_is_wanted(project: Project) -> None:
         picture = project.add_picture(png(size=(40 + index, 30)), name)
         for found in answers:
             project.put_answer(picture, Task.DETECT, answer(*found))
-    project.set_done(1)
+    project.set_state(1, Review.ACCEPTED)
     orders = {order: "".join(entry.name[0] for entry in project.pictures(order)) for order in Order}
     assert orders == {
         Order.ADDED: "bacd",
@@ -200,7 +201,7 @@ def test_only_labelled_pictures_are_exported_and_only_done_ones_if_wanted(projec
         project.add_picture(png(size=(40 + index, 30)), f"{index}.png")
     project.put_answer(1, Task.DETECT, answer(thing()))
     project.put_answer(2, Task.DETECT, answer())
-    project.set_done(2)
+    project.set_state(2, Review.ACCEPTED)
     assert [sample.picture for sample in project.samples()] == ["0.png", "1.png"]
     assert [sample.picture for sample in project.samples(done_only=True)] == ["1.png"]
 
@@ -320,7 +321,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
 
 def filled(folder: Path) -> Project:
     made = Project.create(folder, "Cats")
-    made.set_class_names(["cat", "кот"])
+    set_names(made, ["cat", "кот"])
     for index in range(3):
         picture = made.add_picture(png(size=(40 + index, 30)), f"{index}.png")
         made.put_answer(picture, Task.DETECT, replace(answer(thing()), raw="long " * 200))
@@ -335,7 +336,7 @@ def test_what_is_saved_and_taken_in_again_is_the_same_with_its_history(tmp_path:
     with closing(filled(tmp_path / "one")) as one:
         save_as(one, tmp_path / "cats.zip")
         with closing(import_archive(tmp_path / "cats.zip", tmp_path / "two")) as two:
-            assert (two.name, two.labels) == ("Cats", ("cat", "кот"))
+            assert (two.name, two.naming.names) == ("Cats", ("cat", "кот"))
             assert [two.dump(entry.id) for entry in two.pictures()] == [one.dump(entry.id) for entry in one.pictures()]
             assert two.pictures() == one.pictures()
             for entry in one.pictures():
@@ -423,9 +424,15 @@ def test_on_a_space_each_visitor_has_their_own_until_they_leave() -> None:
     assert (shelf.names("anna"), shelf.names("ben")) == (["cats"], [])
     with pytest.raises(RequestError):
         shelf.open("cats", "ben")
-    shelf.leave("ben")
-    assert shelf.names("anna") == ["cats"]
+    for visitor in ("ben", "anna"):
+        shelf.leave(visitor)
+    shelf.tidy()
+    assert shelf.names("anna") == ["cats"], "a connection may break"
+    with shelf.lend("cats", "anna"):
+        shelf.tidy(stays_s=0)
+    assert shelf.names("anna") == ["cats"], "anna is here again"
     shelf.leave("anna")
+    shelf.tidy(stays_s=0)
     assert shelf.names("anna") == []
 
 

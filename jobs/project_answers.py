@@ -1,0 +1,73 @@
+"""What becomes of a picture's labels when a model answers: a person's work stays. Pure; knows no disk."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grounding.editing import PERSON, numbered
+from grounding.labels import Naming, Sample
+from grounding.matching import compare
+from grounding.types import Detection, Note, NoteKind, Outcome, Review, Task
+
+
+def touched(detection: Detection) -> bool:
+    """Whether it holds a person's work: reviewed, drawn, changed, or from a file and so from no model."""
+    origin = detection.origin
+    return detection.review is not Review.OPEN or origin is None or origin.backend == PERSON or origin.edited
+
+
+def laid_over(now: Sample | None, said: Sample) -> Sample:
+    """The labels after an answer: `now` itself where it says nothing, else what persons touched and what is new.
+
+    Of the same label and nearly at the same place as something a person touched is not new; a note counts it.
+    """
+    if now is None or not now.result.detections:
+        return said
+    if not said.labelled:
+        return now
+    if not said.result.detections and said.task in (Task.CAPTION, Task.ASK):
+        return replace(now, result=replace(now.result, text=said.result.text))
+    stay = tuple(each for each in now.result.detections if touched(each))
+    if not stay:
+        return said
+    assert said.size_wh is not None
+    known = {pair.second for pair in compare(stay, said.result.detections, said.size_wh).pairs}
+    new = [each for place, each in enumerate(said.result.detections) if place not in known]
+    notes = said.result.notes
+    if known:
+        count = "One object was" if len(known) == 1 else f"{len(known)} objects were"
+        words = f"{count} here already as a person left it: that stays." if len(known) == 1 else (
+            f"{count} here already as a person left them: those stay.")  # fmt: skip
+        notes = (*notes, Note(NoteKind.SKIPPED, words))
+    outcome = Outcome.FOUND if said.result.outcome is Outcome.NONE else said.result.outcome
+    merged = replace(said.result, detections=numbered((*stay, *new)), notes=notes, outcome=outcome)
+    return replace(said, result=merged)
+
+
+def renamed(sample: Sample, naming: Naming, words: frozenset[str] | None = None) -> Sample:
+    """The same sample, each label as the class it counts as; words: only these. The label before is kept with it."""
+
+    def named(each: Detection) -> Detection:
+        name = naming.name(each.label) if words is None or each.label in words else each.label
+        if name == each.label:
+            return each
+        before = each.label if each.label_before is None else each.label_before
+        return replace(each, label=name, label_before=None if before == name else before)
+
+    found = tuple(named(each) for each in sample.result.detections)
+    if all(one is other for one, other in zip(found, sample.result.detections, strict=True)):
+        return sample
+    return replace(sample, result=replace(sample.result, detections=found))
+
+
+def disagreement(first: Sample, second: Sample) -> float | None:
+    """The part of all objects, in [0, 1], that only one of two answers has; 0 for two that found nothing.
+
+    None where either is no answer about places.
+    """
+    if not (first.labelled and second.labelled and first.size_wh) or Task.CAPTION in (first.task, second.task):
+        return None
+    found = first.result.detections, second.result.detections
+    both = len(compare(*found, first.size_wh).pairs)
+    every = len(found[0]) + len(found[1]) - both
+    return 1 - both / every if every else 0.0
