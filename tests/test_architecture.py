@@ -27,10 +27,11 @@ ONLY_IN = {  # library -> where it may be imported
     "torch": ("backends/paligemma", "jobs/", "training/"),
     "transformers": ("backends/paligemma", "jobs/", "training/"),
     "google": ("backends/gemini",),
+    "av": ("grounding/video", "grounding/film"),
     "supervision": ("grounding/overlays", "grounding/metrics", "grounding/exports/", "training/"),
 }
 
-HEAVY = ("torch", "transformers", "supervision", "google.genai", "cv2", "huggingface_hub.hf_api")
+HEAVY = ("torch", "transformers", "supervision", "google.genai", "cv2", "av", "huggingface_hub.hf_api")
 
 
 def sources() -> list[Path]:
