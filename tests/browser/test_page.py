@@ -51,6 +51,9 @@ def _ours(url: str, server: Served) -> bool:
 def open_page(page: Page, server: Served, query: str = "") -> None:
     page.goto(f"{server.address}/{query}", wait_until="domcontentloaded")
     expect(page.locator("#pp-stage img")).to_be_visible()
+    for tab in ("Segment", "Ask", "Caption", "Detect"):  # each is built when first seen, too late for words put in at once
+        page.get_by_role("tab", name=tab).click()
+        expect(page.locator(f"#pp-{tab.lower()}-run")).to_be_visible()
 
 
 def ask(page: Page, tab: str, words: str) -> None:
