@@ -50,6 +50,7 @@ _WORDS: dict[str, Value] = {
 _PYTHON_WORDS = frozenset({"None", "True", "False"})
 _NUMBER = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][-+]?\d++)?")
 _DEEPEST = 100  # brackets; answers nest four or five, loops 100,000
+_INDENT = 100  # spaces and tabs before a comment that still stands on a line of its own
 _LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 _LONGEST_NUMBER = 40  # digits; more is a loop, not a coordinate, and int() refuses 4300
 
@@ -69,21 +70,25 @@ _TOKEN = re.compile(
     | (?P<comma>,)
     | (?P<colon>:)
     | (?P<quote>["'“‘”’])
-    | (?P<comment>//[^\n]*+|\#[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)
+    | (?P<comment>(?<![^\s,\[\]{}()])(?://|/\*|\#))
     | (?P<fence>```)
     | (?P<word>(?:(?!```)[^\s\[\]{}(),:"“”])++["”]?)
     )""",
     re.VERBOSE,
 )
+_WORD = re.compile(r"(?:(?!```)[^\s\[\]{}(),:\"“”])++[\"”]?")
+_IN_COMMENT = {True: re.compile(r"[\[{}\]]|\*/"), False: re.compile(r"[\[{}\]\n]")}  # in /* */, in one of a line
 _CLOSERS = {'"': '"', "'": "'", "“": '”"', "‘": "’'", "”": "”", "’": "’"}
 _STOPS = {mark: re.compile(rf"[{re.escape(ends)}\\]|\n[ \t]*```") for mark, ends in _CLOSERS.items()}
 _AFTER_COMMA = (
-    rf"""(?:["'“‘{{}}\[\](\d.+-]|{_COMMENT}|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b"""
+    r"""(?:["'“‘{}\[\](\d.+-]|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b"""
     r"""|[A-Za-z_][\w ]{0,40}+:)"""
 )
 # A quote ends a string only where the text goes on like data: labels hold quotes and apostrophes nobody escaped.
 _ENDS = re.compile(
-    rf"""\s*+(?:[}}\])]|\Z|,\s*+{_AFTER_COMMA}|{_COMMENT}|```|["'“][\w .-]{{1,40}}+["'”]\s*+:|\n\s*+\{{)"""
+    rf"""\s*+(?:[}}\])]|\Z|,\s*+{_AFTER_COMMA}|(?:,\s*+|(?<=\s))(?P<comment>{_COMMENT})|```
+       |["'“][\w\ .-]{{1,40}}+["'”]\s*+:|\n\s*+\{{)""",
+    re.VERBOSE,
 )
 _KEY_ENDS = re.compile(r'"\s*+:')
 _STRAY_REACH = 2000  # characters; more than a label has, and so few that a thousand stray quotes take no time
@@ -109,6 +114,7 @@ class _Reader:
         self.too_deep = 0  # brackets passed over that are still open
         self.open_objects = 0
         self.after: str | None = None  # kind of the token before
+        self.no_comment = {True: 0, False: 0}  # up to where what looks like a comment of that form is none
         self.readers: dict[str | None, Callable[[str], None]] = {
             "numbers": self._numbers, "open": self._open, "close": self._close, "comma": self._comma,
             "colon": self._colon, "quote": self._quote, "comment": self._comment, "fence": self._fence,
@@ -202,8 +208,34 @@ class _Reader:
     def _comma(self, _: str) -> None:
         pass
 
-    def _comment(self, _: str) -> None:
-        self._mend("comments")
+    def _comment(self, mark: str) -> None:
+        start = self.pos - len(mark)
+        end = self._comment_end(start)
+        if end is not None:
+            self._mend("comments")
+            self.pos = end
+        elif word := _WORD.match(self.text, start):
+            self.pos = word.end()
+            self._word(word[0])
+
+    def _comment_end(self, start: int) -> int | None:
+        """Where the comment at `start` ends; None where it would take brackets that are the data's.
+
+        Those are brackets it closes but did not open, and an object, unless it stands on a line or in /* */ of its own.
+        """
+        block = self.text.startswith("/*", start)
+        if start < self.no_comment[block]:
+            return None
+        own = block or self.text[max(0, start - _INDENT) : start].rstrip(" \t")[-1:] in ("\n", "")
+        depth = 0
+        for mark in _IN_COMMENT[block].finditer(self.text, start + 1 + block):
+            if mark[0] in "\n*/":
+                return mark.end() if block else mark.start()
+            depth += 1 if mark[0] in "[{" else -1
+            if depth < 0 or (mark[0] == "{" and not own):
+                self.no_comment[block] = mark.end()  # so does whatever comment begins before that bracket
+                return None
+        return len(self.text)
 
     def _fence(self, _: str) -> None:
         line = self.text.rfind("\n", max(0, self.pos - 40), self.pos) + 1
@@ -264,7 +296,7 @@ class _Reader:
             colon = _COLON.match(self.text, at) is not None
             if colon and refused is not None and self._forgot_quote(start, refused, stop.start()):
                 return
-            if stop[0][0] == "\n" or _ENDS.match(self.text, at) or (colon and not in_value):
+            if stop[0][0] == "\n" or self._ends(at) or (colon and not in_value):
                 self.pos = stop.start() if stop[0][0] == "\n" else at
                 self._add(_unescape(self.text[start : stop.start()]))
                 return
@@ -276,6 +308,11 @@ class _Reader:
             return
         self.pos = len(self.text)
         self._add(Cut(_unescape(_CUT_ESCAPE.sub("", self.text[start:]))))
+
+    def _ends(self, at: int) -> bool:
+        """Whether the text goes on at `at` as behind a string."""
+        found = _ENDS.match(self.text, at)
+        return found is not None and (found["comment"] is None or self._comment_end(found.start("comment")) is not None)
 
     def _stray_after(self, mark: str, start: int) -> int:
         """Where a string that opens with ' must have ended: at the next "key":, or else the ' opened nothing."""

@@ -217,7 +217,7 @@ def test_one_wrong_character_harms_no_other_object(said: list[dict[str, Any]], d
     texts = [json.dumps(entry) for entry in said]
     place = data.draw(st.integers(0, len(texts[harmed]) - 1))
     texts[harmed] = (
-        texts[harmed][:place] + data.draw(st.sampled_from(["", *"'\"[]{},:x1\n`"])) + texts[harmed][place + 1 :]
+        texts[harmed][:place] + data.draw(st.sampled_from(["", *"'\"[]{},:x1\n`#/\\"])) + texts[harmed][place + 1 :]
     )
     found = [
         (detection.label, list(yxyx(detection)))
@@ -252,6 +252,9 @@ ITEM = '{"box_2d": [10, 20, 300, 400], "label": "boat"}'
         pytest.param(("[", " "), id="spaces"),
         pytest.param(("<start_of_mask>", " "), id="spaces after a token"),
         pytest.param(("[", "/*"), id="comments"),
+        pytest.param(("[", "# ] "), id="what looks like comments"),
+        pytest.param(("[", "# /* [ "), id="comments of both forms"),
+        pytest.param(("[", '" # ] '), id="comments behind quotes"),
         pytest.param(('[{"box_2d": [', "1"), id="digits"),
         pytest.param(("[a ", "word "), id="words"),
         pytest.param(("", "[1, 2, 3, 4] "), id="bare boxes on one line"),

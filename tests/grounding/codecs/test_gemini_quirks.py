@@ -111,6 +111,13 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
         pytest.param(f"[{CAT}, // the left one\n{DOG}]", "comments", id="line comment"),
         pytest.param(f"[{CAT}, /* [1, 2, 3, 4] */ {DOG}]", "comments", id="block comment"),
         pytest.param(f"[{CAT}, # it's the left one\n{DOG}]", "comments", id="hash comment"),
+        pytest.param(f"[{CAT}, // [the left] one\n{DOG}]", "comments", id="brackets in one"),
+        pytest.param(f"[\n  # {CAT[:-5]}lion\"}},\n{CAT},\n{DOG}]", "comments", id="an object in one"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], // y first\n "label": "cat" # it has a hat\n}, ' + DOG + "]",
+            "comments",
+            id="comments inside an object",
+        ),
         pytest.param(f"[{CAT[:-1]}, {DOG}]", "missing brackets", id="object not closed"),
         pytest.param(
             '[{"box_2d": [100, 200, 300, 400, "label": "cat"}, ' + DOG + "]", "missing brackets", id="box not closed"
@@ -222,6 +229,27 @@ def test_what_is_mended_or_left_out_is_said_and_the_rest_is_found(text: str, say
     assert boxes(decoded) == [A_CAT, A_DOG]
     assert decoded.outcome is Outcome.REPAIRED
     assert any(says in note.detail for note in decoded.notes), decoded.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        pytest.param('[{"box_2d": [100, 200, 300, 400], "label: "#"}, ' + DOG + "]", ["", "dog"], id="a key not closed"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "label": # 1"}, ' + DOG + "]", ["#", "dog"], id="a label not opened"
+        ),
+        pytest.param('[{"box_2d": [100, 200, 300, 400]#, "label": "{["}, ' + DOG + "]", ["{[", "dog"], id="# for a comma"),
+        pytest.param(f'[{CAT},#"label": "[["}}, {DOG}]', ["cat", "dog"], id="# for a bracket"),
+        pytest.param(f"[{CAT} // {DOG}]", ["cat", "dog"], id="before an object on its line"),
+        pytest.param(f"[{CAT}, /* {DOG}]", ["cat", "dog"], id="never closed"),
+        pytest.param(f'[{CAT[:-5]}a "big" #1 cat"}}, {DOG}]', ['a "big" #1 cat', "dog"], id="behind a quote in a label"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "label": http://a.b/#c}, ' + DOG + "]", ["http", "dog"], id="in an address"
+        ),
+    ],
+)
+def test_no_comment_takes_the_objects_behind_it(text: str, labels: list[str]) -> None:
+    assert boxes(decode(text)) == [(labels[0], A_CAT[1]), (labels[1], A_DOG[1])]
 
 
 @pytest.mark.parametrize(
