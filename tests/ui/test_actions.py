@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -115,18 +114,6 @@ def test_the_downloaded_picture_has_full_size_and_is_drawn_on(session: Session, 
     assert drawn.format == "PNG"
     assert drawn.size == plain.size == (400, 300)
     assert np.any(np.asarray(drawn) != np.asarray(plain))
-
-
-def test_the_downloaded_json_holds_everything_at_the_views_threshold(
-    session: Session, pool: EchoPool, shelf: Shelf
-) -> None:
-    answered = asked(session, pool, shelf)
-    low, high = (json.loads(actions.json_text(answered, View(threshold=t, score_floor=1))) for t in (10, 200))
-    assert low["picture"] == "<blue>.png"
-    assert [each["label"] for each in low["detections"]] == ["cat", "dog"]
-    assert low["detections"][0]["mask"] != high["detections"][0]["mask"]
-    with pytest.raises(RequestError):
-        actions.json_text(session, View())
 
 
 @pytest.mark.parametrize("outcome", Outcome)

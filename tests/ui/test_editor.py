@@ -18,7 +18,7 @@ from grounding.overlays import OVERLAYS
 from grounding.settings import Settings
 from grounding.types import Box, Detection, Outcome, Result, Review, Task, View
 from tests.ui.echo import EchoPool, round_mask
-from ui import actions, corrections, editor
+from ui import actions, corrections, editor, label_files
 from ui.form import read_form
 from ui.state import Answer, Session, Shelf
 
@@ -55,6 +55,10 @@ def found(session: Session) -> tuple[Detection, ...]:
     return session.answer.result.detections
 
 
+def written(session: Session, form: str, shelf: Shelf) -> Any:
+    return json.loads(label_files.offer(session, form, View(), shelf).path.read_bytes())
+
+
 def test_the_page_gets_the_picture_once_and_every_soft_mask(session: Session) -> None:
     scene = corrections.scene(session)
     assert scene is not None
@@ -69,11 +73,11 @@ def test_the_page_gets_the_picture_once_and_every_soft_mask(session: Session) ->
 def test_a_correction_reaches_every_download(session: Session, shelf: Shelf) -> None:
     box = [0.25, 0.5, 0.75, 1.0]
     after = corrections.correct(session, post(session, label="lynx", box=box, review="accepted"))
-    coco = json.loads(actions.coco_text(after, View()))
+    coco = written(after, "coco", shelf)
     names = {each["id"]: each["name"] for each in coco["categories"]}
     assert [names[each["category_id"]] for each in coco["annotations"]] == ["lynx", "dog"]
     assert coco["annotations"][0]["bbox"] == pytest.approx([100, 150, 200, 150])
-    said = json.loads(actions.json_text(after, View()))["detections"][0]
+    said = written(after, "json", shelf)[0]["detections"][0]
     assert (said["label"], said["box"]) == ("lynx", box)
     before, now = (
         np.asarray(Image.open(BytesIO(actions.full_picture(each, View(("box",)), shelf)))) for each in (session, after)
@@ -85,7 +89,7 @@ def test_what_is_rejected_is_in_no_data_set_and_no_picture(session: Session, she
     posted = post(session, review="rejected")
     posted["objects"][1]["review"] = "rejected"
     after = corrections.correct(session, posted)
-    assert json.loads(actions.coco_text(after, View()))["annotations"] == []
+    assert written(after, "coco", shelf)["annotations"] == []
     drawn = np.asarray(Image.open(BytesIO(actions.full_picture(after, View(), shelf))))
     assert np.unique(drawn.reshape(-1, 3), axis=0).shape[0] == 1
     assert [each.review for each in found(after)] == [Review.REJECTED] * 2
@@ -135,7 +139,7 @@ def test_a_person_may_draw_where_nobody_was_asked(shelf: Shelf) -> None:
     again = corrections.scene(after)
     assert again is not None
     assert again["key"] == scene["key"]  # the page goes on correcting the same thing
-    assert json.loads(actions.coco_text(after, View()))["annotations"][0]["bbox"] == [0, 0, 20, 15]
+    assert written(after, "coco", shelf)["annotations"][0]["bbox"] == [0, 0, 20, 15]
 
 
 def test_the_same_number_twice_in_an_answer_is_told_apart() -> None:
