@@ -192,7 +192,8 @@ def _answer(sample: Sample, file: str, form: Format) -> tuple[Answer, list[str]]
     light = _kept_light(found)
     if shrunk := sum(one is not other for one, other in zip(found, light, strict=True)):
         side = max(max(each.mask.probs.shape) for each in light if each.mask)
-        said.append(f"{shrunk} large masks are kept with {side} pixels on the longer side; their edges are soft now.")
+        are = "1 large mask is" if shrunk == 1 else f"{shrunk} large masks are"
+        said.append(f"{are} kept with {side} pixels on the longer side; edges are soft now.")
     named = numbered(each if each.origin else replace(each, origin=origin) for each in light)
     notes = (*sample.result.notes, *(Note(NoteKind.SKIPPED, each) for each in said))
     task = sample.task

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from grounding.errors import GroundingError, RateLimited, Stopped
+from grounding.exports import IMPORTED
 from grounding.types import NoteKind, Outcome, Result, Stage, Task
 
 log = logging.getLogger("pinpoint")
@@ -88,6 +89,8 @@ def explanation(result: Result, task: Task) -> str:
     """What that means and what to do next; empty where the result speaks for itself."""
     match result.outcome:
         case Outcome.NONE:
+            if result.origin and result.origin.backend == IMPORTED:
+                return "The file says that there is nothing on this picture."
             if task in (Task.CAPTION, Task.ASK):
                 return "The model gave an empty answer. Try other words, or another model."
             return "The model looked and named nothing. Try a more common word, one thing at a time, or another model."

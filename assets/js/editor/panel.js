@@ -162,7 +162,9 @@ const sizeOf = (radius, { w, h }) => Math.round(100 * Math.sqrt((8 * radius) / M
 function facts(object, picture) {
   const { origin, model } = object;
   const lines = [];
+  const file = origin?.backend === "file" && origin.parameters; // read from a file that says no more
   if (origin?.backend === "person") lines.push(["Drawn by", "a person"]);
+  else if (file) lines.push(["Imported from", [file.file, file.format].filter(Boolean).join(" · ")]);
   else if (origin) {
     lines.push(["Model", [origin.model, origin.backend].filter(Boolean).join(" · ") || "unknown"]);
     if (origin.prompt) lines.push(["Asked", origin.prompt]);
@@ -171,8 +173,8 @@ function facts(object, picture) {
     if (parameters) lines.push(["Parameters", parameters]);
   }
   if (model) {
-    lines.push(["Score", object.score === null ? "the model gave none" : object.score.toFixed(3)]);
-    lines.push(["Edited", isEdited(object) ? "yes, by a person" : "no, as the model gave it"]);
+    lines.push(["Score", object.score === null ? (file ? "none in the file" : "the model gave none") : object.score.toFixed(3)]);
+    lines.push(["Edited", isEdited(object) ? "yes, by a person" : `no, as the ${file ? "file" : "model"} gave it`]);
     if (model.label !== object.label) lines.push(["Label before", model.label || "none"]);
     if (model.box) lines.push(["Box before", rectPx(model.box, picture.w, picture.h).join(", ") + " px"]);
   }
