@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import gradio as gr
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, Format, Loss
 from grounding.overlays import OVERLAYS
-from ui import actions, asking, label_files, markup
+from ui import actions, asking, label_files, markup, projects
 from ui.desk import Desk
 from ui.form import read_view
 from ui.label_files import WITH_PICTURES, Offer, Taken
@@ -25,7 +25,7 @@ from ui.state import Session
 
 FIRST = "coco"
 
-_CLICK_FILE = """() => setTimeout(() =>
+CLICK_FILE = """() => setTimeout(() =>
   document.querySelector('#pp-file a, a#pp-file, button#pp-file, #pp-file button')?.click(), 60)"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _CHECKING = '<p class="pp-hint" data-unchecked>Checking what this format keeps …</p>'
@@ -128,8 +128,9 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
         return offered(attempt(lambda: _offer(now, *choices, desk=desk)))
 
     chosen: list[Callable[..., Any]] = [panel.form.input, panel.whole.input, panel.pictures.input]
+    corrected = result.editor.receipt.change  # Gradio tells of no state that changed past its queue
     gr.on(
-        [session.change, *chosen, result.threshold.release, result.floor.release],
+        [session.change, corrected, *chosen, result.threshold.release, result.floor.release],
         begin,
         [session, panel.form, panel.whole],
         [panel.whole, panel.pictures, panel.said],
@@ -167,9 +168,9 @@ def _wire_downloads(panel: ExportsPanel, session: gr.State, result: ResultView, 
 
     shared: dict[str, Any] = {**_QUIET, "concurrency_id": "export", "concurrency_limit": 2}
     panel.save_labels.click(labels, [session, *panel.wanted, *result.view], [panel.file, panel.said], **shared).success(
-        None, js=_CLICK_FILE
+        None, js=CLICK_FILE
     )
-    panel.save_picture.click(picture, [session, *result.view], panel.file, **shared).success(None, js=_CLICK_FILE)
+    panel.save_picture.click(picture, [session, *result.view], panel.file, **shared).success(None, js=CLICK_FILE)
 
 
 def _wire_import(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> None:
@@ -179,7 +180,7 @@ def _wire_import(panel: ExportsPanel, session: gr.State, result: ResultView, des
         made = (
             BUSY
             if desk.runs.running(str(request.session_hash))
-            else attempt(lambda: label_files.take_in(Path(file), now))
+            else attempt(lambda: _imported(Path(file), now, desk, str(request.session_hash)))
         )
         if isinstance(made, Problem):
             return {panel.brought: markup.trouble(made)}
@@ -217,6 +218,11 @@ def taken(made: Taken) -> str:
     more = len(made.left_out) - _SHOWN
     shown += f"<li>… and {more} more like these.</li>" if more > 0 else ""
     return f'<div class="pp-lost" data-tone="warn">{head}<p>Beside that:</p><ul>{shown}</ul></div>'
+
+
+def _imported(path: Path, now: Session, desk: Desk, visitor: str) -> Taken:
+    made = label_files.take_in(path, now)
+    return replace(made, session=projects.keep_answers(now, made.session, desk.projects, visitor))
 
 
 def _offer(now: Session, form: object, whole: object, pictures: object, *view: object, desk: Desk) -> Offer:

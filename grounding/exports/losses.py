@@ -76,7 +76,7 @@ _SAID = {
     (Aspect.PICTURE, "saved again"): "{n} saved again, upright and without hidden data",
     (Aspect.PICTURE, "renamed"): "{n} renamed, because not every name can be a file's ({example})",
     (Aspect.PICTURE, "added"): "{n} more in the file than in the set",
-    (Aspect.OBJECT, "rejected"): "{n} left out, because a person rejected them",
+    (Aspect.OBJECT, "rejected"): "{n} left out: rejected by a person",
     (Aspect.OBJECT, "added"): "{n} more in the file than in the set",
     (Aspect.LABEL, "changed"): "{n} spelled otherwise ({example})",
     (Aspect.BOX, "moved"): "{n} moved, by {measure:.2g} px at most",

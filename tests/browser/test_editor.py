@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from grounding.geometry import binary_mask
 from grounding.types import Box
+from tests.browser.files import choose_format, download
 from tests.ui.echo import round_mask
 from tests.ui.serving import Served
 
@@ -95,12 +96,9 @@ def stage(page: Page) -> Any:
     return page.locator(".pp-ed-stage")
 
 
-def download(page: Page, what: str, folder: Path) -> Path:
-    with page.expect_download() as got:
-        page.locator(f"#pp-save-{what}").click()
-    path = folder / got.value.suggested_filename
-    got.value.save_as(path)
-    return path
+def labels(page: Page, form: str, folder: Path) -> Path:
+    choose_format(page, form)
+    return download(page, "#pp-save-labels", folder)
 
 
 def test_moved_by_mouse_and_keyboard_brushed_undone_relabelled_the_coco_file_holds_exactly_that(
@@ -130,7 +128,7 @@ def test_moved_by_mouse_and_keyboard_brushed_undone_relabelled_the_coco_file_hol
     page.keyboard.press("Enter")
     expect(page.locator("#pp-found tbody th").first).to_contain_text("lynx")
 
-    coco = COCO(str(download(page, "coco", tmp_path)))
+    coco = COCO(str(labels(page, "coco", tmp_path)))
     lynx, dog = coco.loadAnns(sorted(coco.getAnnIds()))
     assert [coco.cats[each["category_id"]]["name"] for each in (lynx, dog)] == ["lynx", "dog"]
     seen = boxes(page)
@@ -179,7 +177,7 @@ def test_what_the_server_refuses_is_said_and_changes_nothing(page: Page, tmp_pat
     stage(page).focus()
     stage(page).press("Control+z")
     expect(page.locator(".pp-ed .pp-problem")).to_be_hidden()
-    found = json.loads(download(page, "json", tmp_path).read_text())["detections"]
+    found = json.loads(labels(page, "json", tmp_path).read_text())[0]["detections"]
     assert [each["label"] for each in found] == ["cat", "dog"]
 
 
@@ -190,7 +188,7 @@ def test_a_verdict_is_one_key_or_one_click_and_the_rejected_are_no_labels(page: 
     stage(page).press("a")
     expect(page.locator("#pp-found tbody tr").nth(0)).to_have_attribute("data-review", "accepted")
     expect(page.locator(".pp-ed-live").last).to_contain_text("accepted")
-    names = [each["category_id"] for each in json.loads(download(page, "coco", tmp_path).read_text())["annotations"]]
+    names = [each["category_id"] for each in json.loads(labels(page, "coco", tmp_path).read_text())["annotations"]]
     assert names == [1]
     stage(page).press("a")
     expect(page.locator("#pp-found tbody tr").nth(0)).to_have_attribute("data-review", "open")

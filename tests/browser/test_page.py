@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from grounding.types import Task
+from tests.browser.files import choose_format, download
 from tests.ui.serving import Served
 from ui import examples
 
@@ -51,7 +52,12 @@ def _ours(url: str, server: Served) -> bool:
 def open_page(page: Page, server: Served, query: str = "") -> None:
     page.goto(f"{server.address}/{query}", wait_until="domcontentloaded")
     expect(page.locator("#pp-stage img")).to_be_visible()
-    for tab in ("Segment", "Ask", "Caption", "Detect"):  # each is built when first seen, too late for words put in at once
+    for tab in (
+        "Segment",
+        "Ask",
+        "Caption",
+        "Detect",
+    ):  # each is built when first seen, too late for words put in at once
         page.get_by_role("tab", name=tab).click()
         expect(page.locator(f"#pp-{tab.lower()}-run")).to_be_visible()
 
@@ -79,14 +85,11 @@ def test_upload_detect_and_read_the_result(page: Page, page_server: Served, phot
     expect(page.locator("#pp-report")).to_contain_text("three numbers instead of four")
     assert page_server.pool.echo.requests[-1].images[0].size_wh == (640, 400)
 
-    with page.expect_download() as download:
-        page.locator("#pp-save-json").click()
-    assert download.value.suggested_filename == "garden-pinpoint.json"
-    download.value.save_as(tmp_path / "answer.json")
-    assert [each["label"] for each in json.loads((tmp_path / "answer.json").read_text())["detections"]] == [
-        "cat",
-        "dog",
-    ]
+    choose_format(page, "json")
+    path = download(page, "#pp-save-labels", tmp_path)
+    assert path.name == "garden-pinpoint.json"
+    (answer,) = json.loads(path.read_text())
+    assert [each["label"] for each in answer["detections"]] == ["cat", "dog"]
 
 
 def test_fifty_threshold_moves_redraw_and_never_call_the_model(page: Page, page_server: Served) -> None:
@@ -273,7 +276,7 @@ def test_nothing_runs_over_the_edge(page: Page, page_server: Served, size: Any, 
     expect(status(page)).to_contain_text("Found 3 objects")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.locator("body.dark").count() == (theme == "dark")
-    for control in ("#pp-segment-run", "#pp-save-json", "#pp-drop"):
+    for control in ("#pp-segment-run", "#pp-save-labels", "#pp-drop"):
         box = page.locator(control).bounding_box()
         assert box is not None
         assert box["x"] >= 0
@@ -291,10 +294,10 @@ def test_the_whole_way_works_by_keyboard_and_is_announced(page: Page) -> None:
     assert "drawn on it" in (page.locator("#pp-stage img").get_attribute("alt") or "")
     for _ in range(60):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement?.closest('#pp-save-json') !== null"):
+        if page.evaluate("document.activeElement?.closest('#pp-save-labels') !== null"):
             break
     else:
-        pytest.fail("the Tab key never reaches Download JSON")
+        pytest.fail("the Tab key never reaches Download labels")
 
 
 def test_a_scenes_truth_is_shown_beside_the_answer_and_only_for_scenes(page: Page, photo: Path) -> None:

@@ -94,7 +94,7 @@ def test_what_is_rejected_or_hidden_by_the_score_floor_is_told(shelf: Shelf) -> 
     rejected = replace(CAT, review=Review.REJECTED)
     made = label_files.offer(album(sheet(shelf, "a.png", CAT, rejected)), "coco", View(score_floor=0.6), shelf)
     said = offered(made)
-    assert "a person rejected" in said
+    assert "1 object left out: rejected by a person" in said
     assert "hides 2 objects" in said
     assert len(json.loads(made.path.read_bytes())["annotations"]) == 1
 

@@ -71,7 +71,7 @@ def test_rejected_objects_are_in_no_export_and_said_to_be() -> None:
     rejected = replace(CAT, label="zebra", review=Review.REJECTED)
     for name in FORMATS:
         exported = export([sample(rejected, replace(CAT, label="dog", box=FULL_FRAME, score=None))], name)
-        assert "1 object left out, because a person rejected them" in [each.sentence for each in exported.losses], name
+        assert "1 object left out: rejected by a person" in [each.sentence for each in exported.losses], name
         assert b"zebra" not in b"".join(exported.files.values())
 
 
