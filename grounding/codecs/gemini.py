@@ -19,10 +19,11 @@ import re
 from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
 from grounding.codecs.gemini_growth import closed, whole_part
 from grounding.codecs.gemini_items import Item, Listing, listing
-from grounding.codecs.gemini_json import Cut, Node, Value, number, whole
+from grounding.codecs.gemini_json import Node, Value
 from grounding.codecs.gemini_masks import MaskError, YxyxBox, loose_masks, mask_tokens, soft_mask
 from grounding.codecs.gemini_notes import Ledger, named
 from grounding.codecs.gemini_prompt import PRESETS, prompt
+from grounding.codecs.gemini_values import Cut, number, whole
 from grounding.codecs.mask_tokens import MaskDecoder, with_masks
 from grounding.types import THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
 

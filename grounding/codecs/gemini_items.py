@@ -12,7 +12,8 @@ from itertools import repeat
 from grounding.codecs import gemini_keys as keys
 from grounding.codecs import gemini_lines as lines
 from grounding.codecs import gemini_lists as lists
-from grounding.codecs.gemini_json import Cut, Node, Value, read
+from grounding.codecs.gemini_json import Node, Value, read
+from grounding.codecs.gemini_values import Cut
 
 _FROM_KEY = "the label was taken from the key it stood under"
 _OTHER_KEY = "the box stood under another key than box_2d and was read as [ymin, xmin, ymax, xmax]"

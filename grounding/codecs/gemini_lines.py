@@ -9,7 +9,7 @@ import html
 import json
 import re
 
-from grounding.codecs.gemini_json import number
+from grounding.codecs.gemini_values import number
 
 _REACH = 200  # characters of a line that are looked at to either side: more is no name
 _LONGEST_NAME = 60

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from grounding.codecs.gemini_json import Bare, Node, Value, number
+from grounding.codecs.gemini_json import Node, Value
+from grounding.codecs.gemini_values import Bare, number
 
 # The order is y first, as in box_2d.
 _SIDES = (

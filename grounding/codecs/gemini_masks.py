@@ -16,8 +16,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageDraw
 
-from grounding.codecs.gemini_json import Cut, Node, Value
+from grounding.codecs.gemini_json import Node, Value
 from grounding.codecs.gemini_lists import named_point, numbers
+from grounding.codecs.gemini_values import Cut
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH
 from grounding.types import FULL_FRAME, Box, SoftMask
 
