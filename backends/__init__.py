@@ -172,6 +172,12 @@ class Pool:
 
         return report
 
+    def users(self, name: str, model: str, api_key: str = "") -> int:
+        """How many have this backend right now."""
+        with self._table:
+            lent = self._open.get((name, model, api_key))
+            return lent.users if lent else 0
+
     def opened(self) -> tuple[tuple[str, str], ...]:
         """(name, model) of what is open and holds no caller's key."""
         with self._table:

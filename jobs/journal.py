@@ -100,10 +100,11 @@ class Journal:
         with self._turn:
             return self._tally.copy()
 
-    def cost_usd(self, names: Iterable[str]) -> float | None:
-        """What the answers to these pictures cost; None where no answer said."""
-        entries = [self._entries[name] for name in names if name in self._entries]
-        known = [entry.cost_usd for entry in entries if entry.cost_usd is not None]
+    def cost_usd(self, names: Iterable[str] | None = None) -> float | None:
+        """What the answers to these pictures, or to all, cost; None where no answer said."""
+        with self._turn:
+            entries = self._entries.values() if names is None else map(self._entries.get, names)
+            known = [each.cost_usd for each in entries if each is not None and each.cost_usd is not None]
         return sum(known) if known else None
 
     def close(self) -> None:

@@ -92,10 +92,15 @@ def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
 
 def forget_key(sidebar: Sidebar, page: gr.Blocks, visitor: str) -> None:
     """Gradio keeps the last value of every widget for the visitor's session; the key is taken out again."""
+    forget(sidebar.key, page, visitor)
+
+
+def forget(box: gr.Textbox, page: gr.Blocks, visitor: str) -> None:
+    """Take what was typed into `box` out of what Gradio keeps for the visitor."""
     if visitor in page.state_holder:
         session = page.state_holder[visitor]
-        box = session[sidebar.key._id]  # made anew, under another id, when it was shown
-        session._update_value_in_config(box._id, "")
+        kept = session[box._id]  # made anew, under another id, when it was shown
+        session._update_value_in_config(kept._id, "")
 
 
 def wire(sidebar: Sidebar, settings: Settings) -> None:
