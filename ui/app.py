@@ -20,6 +20,8 @@ from grounding.settings import Settings
 from ui import (
     actions,
     api,
+    batch_page,
+    batch_panel,
     cut_panel,
     editor,
     estimate_lines,
@@ -35,6 +37,7 @@ from ui import (
     strip,
     truth_panel,
 )
+from ui.batches import Batches, home
 from ui.desk import Desk
 from ui.guard import Guard
 from ui.messages import Problem, attempt
@@ -50,7 +53,8 @@ log = logging.getLogger("pinpoint")
 
 def create(settings: Settings, pool: Pool) -> gr.Blocks:
     """The whole page, not yet served."""
-    desk = Desk(settings, pool, Shelf(private_folder() / "pictures"))
+    private = private_folder()
+    desk = Desk(settings, pool, Shelf(private / "pictures"))
     with gr.Blocks(title="Pinpoint", analytics_enabled=False, delete_cache=(600, KEPT_S), fill_width=True) as page:
         api.build(desk)  # first: gradio numbers later functions of the same name
         welcome = examples.shown()[0]
@@ -78,6 +82,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     result = result_view.build(first)
                     take = exports_panel.build()
                     true = truth_panel.build(first)
+            batch = batch_panel.build(settings)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
         around = Around(page, tuple(tabs), session, pictures, side, options, result, trouble)
@@ -93,6 +98,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         result_view.wire(result, session)
         exports_panel.wire(take, session, result, desk)
         truth_panel.wire(true, session, result)
+        batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:
             desk.runs.stop(str(request.session_hash))
@@ -121,7 +127,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css_paths=[ASSETS / "css" / f"{name}.css" for name in ("pinpoint", "editor", "asking", "exports")],
+        css_paths=[ASSETS / "css" / f"{name}.css" for name in ("pinpoint", "editor", "asking", "exports", "batch")],
         js=(ASSETS / "js" / "page.js").read_text(),
         favicon_path=ASSETS / "favicon.svg",
         app_kwargs={
