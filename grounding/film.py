@@ -18,7 +18,9 @@ from grounding.video import clock
 LONGEST_HOLD_S = 2.0
 """How long a picture stands at most: a long wait for the next one shows nothing."""
 
-_SIDE = 1280  # what the page shows; the moments themselves are kept whole
+SIDE = 1280
+"""The longer side: what the page shows; the moments themselves are kept whole."""
+
 _FPS = 10  # of pictures that stand still: every player keeps pace with it, and each repeat costs a few bytes
 _BT709 = 1  # the number of that standard for colours, ISO/IEC 23091-2
 
@@ -51,8 +53,8 @@ def write(path: Path, drawn: Sequence[tuple[float, Image.Image]], seconds: float
 
 
 def _size(size_wh: tuple[int, int]) -> tuple[int, int]:
-    """At most _SIDE, and even, as H.264 wants it."""
-    scale = min(1.0, _SIDE / max(size_wh))
+    """At most SIDE, and even, as H.264 wants it."""
+    scale = min(1.0, SIDE / max(size_wh))
     width, height = (max(2, round(side * scale / 2) * 2) for side in size_wh)
     return width, height
 

@@ -1,7 +1,8 @@
 """Where pictures and documents come in: dropped, pasted, photographed, fetched, chosen from examples, newly composed.
 
-The drop area takes one picture; what else is dropped there (several, PDFs, files of any other kind) the page's script
-hands to a file field of ours, so that whatever is wrong with it is said in a sentence, in the page.
+The drop area takes one picture; what else is dropped there (several, PDFs, clips, files of any other kind) the page's
+script hands to a file field of ours, so that whatever is wrong with it is said in a sentence, in the page.
+A clip becomes some moments of it.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import Any
 import gradio as gr
 
 from backends import SPECS, first_choice
-from grounding import documents
+from grounding import documents, video
 from grounding.errors import ImageError, RequestError
 from grounding.images import Picture
 from grounding.settings import Settings
 from grounding.types import Task
 from jobs import fetch
-from ui import actions, addresses, examples, markup
+from ui import actions, addresses, clips, examples, markup
 from ui.components import PictureInput
 from ui.desk import Desk
 from ui.gathering import MAX_PICTURES
@@ -52,12 +53,12 @@ def build(first: Session, settings: Settings) -> PicturePanel:
         show_label=False,
         buttons=[],
         elem_id="pp-drop",
-        placeholder="Drop pictures or a PDF here\nor click to choose",
+        placeholder="Drop pictures, a PDF or a clip here\nor click to choose",
         webcam_options=gr.WebcamOptions(mirror=False),
     )
     files = gr.File(
         file_count="multiple",
-        label="Pictures or a PDF",
+        label="Pictures, a PDF or a clip",
         interactive=True,
         elem_id="pp-files",
         elem_classes="pp-unseen",
@@ -191,17 +192,23 @@ def take_in(file: tuple[str, str], desk: Desk) -> Session:
 
 
 def take_all(paths: Sequence[str], before: Session, desk: Desk) -> Session:
-    """A session with these files: one document, or pictures beside those `before` has, the first new one shown."""
+    """A session with these files: a document, a clip, or pictures beside those of `before`, the first new one shown."""
     files = [Path(path) for path in paths]
-    if any(_is_pdf(file) for file in files):
-        if len(files) > 1 or before.picture is not None:
+    heads = [_head(file) for file in files]
+    alone = len(files) == 1 and before.picture is None
+    if any(b"%PDF-" in head for head in heads):
+        if not alone:
             raise RequestError("Give a PDF by itself, without pictures or other documents beside it.")
         return _take_document(files[0], desk)
+    if any(map(video.is_clip, heads)):
+        if not alone:
+            raise RequestError("Give a clip by itself, without pictures or other clips beside it.")
+        return clips.give(files[0], files[0].name, desk.shelf)
     old = before.sheets if before.document is None else ()
     if len(old) + len(files) > MAX_PICTURES:
         raise RequestError(f"{MAX_PICTURES} pictures at once is the limit; remove some first, or give fewer.")
     new = tuple(Sheet(_kept(file, desk)) for file in files)
-    return Session().showing((*old, *new), len(old))
+    return Session(reel=before.reel).showing((*old, *new), len(old))
 
 
 def _take_document(file: Path, desk: Desk) -> Session:
@@ -216,9 +223,9 @@ def _kept(file: Path, desk: Desk) -> Kept:
     return got
 
 
-def _is_pdf(file: Path) -> bool:
+def _head(file: Path) -> bytes:
     with file.open("rb") as opened:
-        return b"%PDF-" in opened.read(1024)
+        return opened.read(1024)
 
 
 def _many(backend: str) -> bool:

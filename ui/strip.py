@@ -1,21 +1,23 @@
-"""The pictures given together, or a document's pages, small beside the result; one of them is on the stage."""
+"""Pictures given together, moments of a clip, a document's pages: small beside the result, one of them on the stage."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from grounding import documents
+from grounding import documents, video
 from grounding.errors import RequestError
-from grounding.types import Task
+from grounding.types import Outcome, Task
 from ui import asking, markup
+from ui.corrections import labels_of
 from ui.desk import Desk
 from ui.messages import Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
-from ui.state import Session, Shelf
+from ui.state import Kept, Reel, Session, Sheet, Shelf
 
 _LISTEN = """
 const tell = (data) => trigger("select", {...data});
@@ -24,6 +26,25 @@ element.addEventListener("click", (event) => {
   if (button && !button.disabled) tell(button.dataset);
 });
 document.addEventListener("pinpoint:page", ({detail}) => tell({act: "page", n: String(detail)}));
+let held = false; // the arrow keys go through the pictures, and the one shown keeps them
+element.addEventListener("keydown", (event) => {
+  const step = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity}[event.key];
+  const thumbs = [...element.querySelectorAll(".pp-thumb")];
+  const shown = thumbs.findIndex((each) => each.getAttribute("aria-pressed") === "true");
+  if (!step || !event.target.closest(".pp-thumb") || shown < 0) return;
+  event.preventDefault();
+  const next = thumbs[Math.min(thumbs.length - 1, Math.max(0, shown + step))];
+  if (next === thumbs[shown]) return;
+  held = true;
+  tell(next.dataset);
+});
+new MutationObserver(() => {
+  const shown = element.querySelector('.pp-thumb[aria-pressed="true"]');
+  if (!shown) return;
+  shown.scrollIntoView({block: "nearest", inline: "nearest"});
+  if (held) shown.focus();
+  held = false;
+}).observe(element, {childList: true, subtree: true, attributeFilter: ["aria-pressed"]});
 """
 
 
@@ -84,21 +105,63 @@ def drawn(session: Session) -> str:
     if session.document is not None:
         return _pages(session)
     sheets = session.sheets
-    if len(sheets) < 2:
+    if len(sheets) < 2 and session.reel is None:
         return ""
-    cells = []
-    for place, sheet in enumerate(sheets):
-        name = markup.safe(sheet.picture.name or f"Picture {place + 1}")
-        count = len(sheet.answer.result.detections) if sheet.answer else 0
-        found = f'<span class="pp-count" title="{count} found here">{count}</span>' if count else ""
-        cells.append(
-            f'<li><button type="button" class="pp-thumb" data-act="show" data-n="{place}" '
-            f'aria-pressed="{str(place == session.place).lower()}" aria-label="Show picture {place + 1}, {name}">'
-            f'<img src="{markup.data_uri(sheet.picture)}" alt=""><b>{place + 1}</b>{found}</button>'
-            f'<button type="button" class="pp-away" data-act="remove" data-n="{place}" '
-            f'aria-label="Remove picture {place + 1}, {name}">×</button></li>'
-        )
-    return f'<ul class="pp-strip" aria-label="Pictures asked about together">{"".join(cells)}</ul>'
+    cells = "".join(
+        _cell(sheet, place, shown=place == session.place, alone=len(sheets) == 1) for place, sheet in enumerate(sheets)
+    )
+    if session.reel is None:
+        return f'<ul class="pp-strip" aria-label="Pictures asked about together">{cells}</ul>'
+    return (
+        f'<div class="pp-pages">{_about_reel(session, session.reel)}'
+        f'<ul class="pp-strip" aria-label="Moments of the clip">{cells}</ul></div>'
+    )
+
+
+def _cell(sheet: Sheet, place: int, *, shown: bool, alone: bool) -> str:
+    """One picture, small, with its number or its moment and how many things were found in it."""
+    name = markup.safe(sheet.picture.name or f"Picture {place + 1}")
+    at_s = sheet.picture.at_s
+    count = len(labels_of(sheet.answer).detections) if sheet.answer else 0
+    found = f'<span class="pp-count" title="{count} found here">{count}</span>' if count else ""
+    if sheet.answer and sheet.answer.result.outcome in _WITHOUT:
+        found = '<span class="pp-count" data-tone="stop" title="No answer came here">!</span>'
+    away = (
+        f'<button type="button" class="pp-away" data-act="remove" data-n="{place}" '
+        f'aria-label="Remove picture {place + 1}, {name}">×</button>'
+    )
+    return (
+        f'<li><button type="button" class="pp-thumb" data-act="show" data-n="{place}" '
+        f'aria-pressed="{str(shown).lower()}" aria-label="Show picture {place + 1}, {name}">'
+        f'<img src="{_small(sheet.picture)}" alt=""><b>{place + 1 if at_s is None else video.clock(at_s)}</b>{found}'
+        f"</button>{'' if alone else away}</li>"
+    )
+
+
+_WITHOUT = (Outcome.BLOCKED, Outcome.FAILED)
+
+
+@functools.lru_cache(maxsize=512)
+def _small(kept: Kept) -> str:
+    """Drawn once: the strip is shown anew whenever another picture is."""
+    return markup.data_uri(kept)
+
+
+def _about_reel(session: Session, reel: Reel) -> str:
+    """The clip, what was found in all its moments, and the way to the one before and after."""
+    sheets, here = session.sheets, session.place
+    asked = [sheet.answer for sheet in sheets if sheet.answer]
+    count = sum(len(labels_of(answer).detections) for answer in asked)
+    objects = f" {count} {'object' if count == 1 else 'objects'} in {len(asked)} asked about." if asked else ""
+    moments = "1 moment" if len(sheets) == 1 else f"{len(sheets)} moments"
+    step = "".join(
+        f'<button type="button" class="pp-act" data-act="show" data-n="{to}" '
+        f"{'' if 0 <= to < len(sheets) else 'disabled'}>{words}</button>"
+        for to, words in ((here - 1, "‹ Moment before"), (here + 1, "Moment after ›"))
+    )
+    name = markup.safe(reel.name or "Clip")
+    length = video.clock(reel.seconds)
+    return f'<p class="pp-hint"><span><bdi>{name}</bdi>, {length} long; {moments}.{objects}</span> {step}</p>'
 
 
 _PAGES_SHOWN = 12
@@ -124,6 +187,6 @@ def _pages(session: Session) -> str:
         for to, words in ((here - 1, "‹ Previous page"), (here + 1, "Next page ›"))
     )
     return (
-        f'<div class="pp-pages"><p class="pp-hint"><bdi>{name}</bdi>, {pages}; page {here + 1} is shown. {step}</p>'
+        f'<div class="pp-pages"><p class="pp-hint"><span><bdi>{name}</bdi>, {pages}; page {here + 1} is shown.</span> {step}</p>'
         f'<ul class="pp-strip" aria-label="Pages of the document">{cells}</ul></div>'
     )

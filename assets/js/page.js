@@ -69,7 +69,7 @@
     coming.then(() => ask.click());
   }, true);
 
-  // Files: one picture goes to Gradio's field; several, PDFs and anything odd to ours, which says what is wrong.
+  // Files: one picture goes to Gradio's field; several, PDFs, clips and anything odd to ours, which says what is wrong.
   const say = (words) => {
     const trouble = Object.assign(document.createElement("p"), { className: "pp-problem", textContent: words });
     trouble.setAttribute("role", "alert");
@@ -105,12 +105,12 @@
     divert(event, [...event.target.files]);
     if (event.defaultPrevented) event.target.value = "";
   }, true);
-  // Its chooser offers PDFs and several files too.
+  // Its chooser offers PDFs, clips and several files too.
   const widen = () => {
     for (const each of document.querySelectorAll("#pp-files :is(button, input)")) each.tabIndex = -1; // not for people
     for (const input of document.querySelectorAll("#pp-drop input[type=file]")) {
       if (input.accept.includes("pdf")) continue;
-      input.accept = `${input.accept || "image/*"},application/pdf`;
+      input.accept = `${input.accept || "image/*"},application/pdf,video/*`;
       input.multiple = true;
     }
   };

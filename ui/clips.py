@@ -1,0 +1,90 @@
+"""A clip on the page: which of its moments are pictures there, and the film of what was found. Knows no gradio."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from grounding import film, overlays, video
+from grounding.errors import RequestError
+from grounding.types import View
+from grounding.video import Clip
+from ui.corrections import labels_of
+from ui.gathering import MAX_PICTURES
+from ui.state import Reel, Session, Sheet, Shelf
+
+MOMENTS = 8
+"""At first: enough to see what happens, and little enough to be asked about one by one."""
+
+_HOW_MANY = f"Type how many moments, 1 to {MAX_PICTURES}, or which ones: 0:03.5; 0:07."
+
+
+def give(file: Path, name: str, shelf: Shelf) -> Session:
+    """A session with MOMENTS moments of the clip in `file`, evenly spread; raises ImageError where it is none."""
+    clip = video.load(file, name=name)
+    return _session(clip, shelf.keep_clip(clip), video.moments(clip, MOMENTS), shelf)
+
+
+def pick(now: Session, wish: object, shelf: Shelf) -> Session:
+    """Other moments of the clip on the page: `wish` says how many, or which. What is there already keeps its answer."""
+    if now.reel is None:
+        raise RequestError("There is no clip to pick from. Give one first.")
+    clip = shelf.open_clip(now.reel)
+    there = {each.picture.at_s: each for each in now.sheets}
+    return _session(clip, now.reel, read_moments(wish, clip), shelf, there)
+
+
+def read_moments(wish: object, clip: Clip) -> tuple[float, ...]:
+    """The moments that were typed: "8" is so many, evenly spread; "0:03.5; 0:07" those. Raises RequestError."""
+    words = str(wish).strip() if isinstance(wish, str | int | float) and not isinstance(wish, bool) else ""
+    if re.fullmatch(r"\d{1,6}", words):
+        if not 1 <= int(words) <= MAX_PICTURES:
+            raise RequestError(_HOW_MANY)
+        return video.moments(clip, int(words))
+    times = [_seconds(each) for each in re.split(r"[;,\s]+", words) if each]
+    if not 1 <= len(times) <= MAX_PICTURES:
+        raise RequestError(_HOW_MANY)
+    if late := [at for at in times if at > clip.seconds]:
+        raise RequestError(f"The clip ends at {video.clock(clip.seconds)}; there is no moment {video.clock(late[0])}.")
+    return tuple(sorted({max((each for each in clip.times_s if each <= at + 0.05), default=0.0) for at in times}))
+
+
+def save_film(now: Session, view: View, shelf: Shelf) -> Path:
+    """The film of the moments, each drawn as `view` says, without what was rejected; raises GroundingError."""
+    shown = [(sheet.picture.at_s, sheet) for sheet in now.sheets]
+    moments = sorted(((at, sheet) for at, sheet in shown if at is not None), key=lambda each: each[0])
+    if now.reel is None or not moments:
+        raise RequestError("There is no clip on the page. Give one first.")
+    drawn = []
+    for at, sheet in moments:
+        image = shelf.open(sheet.picture).image
+        found = labels_of(sheet.answer).detections if sheet.answer else ()
+        drawn.append((at, overlays.render(image, found, view, max_side=film.SIDE)))
+    path = shelf.new_file(f"{_slug(now.reel)}-pinpoint.mp4")
+    film.write(path, drawn, now.reel.seconds)
+    return path
+
+
+def _session(
+    clip: Clip, reel: Reel, times_s: tuple[float, ...], shelf: Shelf, there: dict[float | None, Sheet] | None = None
+) -> Session:
+    """The clip's moments on the page, the first of them on the stage. there: those that are kept already."""
+    known = there or {}
+    missing = [at for at in times_s if at not in known]
+    new = {each.at_s: each for each in video.pick(clip, missing)} if missing else {}
+    sheets = tuple(
+        known[at] if at in known else Sheet(shelf.keep(new[at].picture, at_s=at))
+        for at in sorted({*new, *(at for at in times_s if at in known)})
+    )
+    return Session(reel=reel).showing(sheets, 0)
+
+
+def _seconds(words: str) -> float:
+    found = re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,4}(?:\.\d{1,3})?)s?", words)
+    if found is None:
+        raise RequestError(_HOW_MANY)
+    return int(found[1] or 0) * 60 + float(found[2])
+
+
+def _slug(reel: Reel) -> str:
+    return "".join(char if char.isalnum() or char in "-_" else "-" for char in Path(reel.name).stem)[:60] or "clip"
