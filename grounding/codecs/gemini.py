@@ -18,12 +18,13 @@ import re
 
 from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
 from grounding.codecs.gemini_growth import closed, whole_part
-from grounding.codecs.gemini_items import Item, Listing, listing
+from grounding.codecs.gemini_item import Item
+from grounding.codecs.gemini_items import Listing, listing
 from grounding.codecs.gemini_json import Node, Value
 from grounding.codecs.gemini_masks import MaskError, YxyxBox, loose_masks, mask_tokens, soft_mask
 from grounding.codecs.gemini_notes import Ledger, named
 from grounding.codecs.gemini_prompt import PRESETS, prompt
-from grounding.codecs.gemini_values import Cut, number, whole
+from grounding.codecs.gemini_values import Bare, Cut, number, whole
 from grounding.codecs.mask_tokens import MaskDecoder, with_masks
 from grounding.types import THRESHOLD, Decoded, Detection, NoteKind, Outcome, Point, SoftMask
 
@@ -231,6 +232,8 @@ def _text(label: Value) -> str:
     """A label as text any file can hold; "" for none."""
     if label is None or isinstance(label, Node):
         return ""
+    if isinstance(label, Bare):
+        label = label.strip("`*«»") or label  # **cat**
     return _INVISIBLE.sub("", whole(str(label))).strip()
 
 

@@ -5,44 +5,20 @@ Knows how entries are nested. Does not know whether numbers make a box in the pi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import repeat
 
 from grounding.codecs import gemini_keys as keys
 from grounding.codecs import gemini_lines as lines
 from grounding.codecs import gemini_lists as lists
+from grounding.codecs.gemini_item import Item, number_lists, points_of_one, shared_out
 from grounding.codecs.gemini_json import Node, Value, read
-from grounding.codecs.gemini_values import Cut
 
 _FROM_KEY = "the label was taken from the key it stood under"
+_ANSWER = re.compile(r"""(?:box_2d|points?)[\\"' ]*+:\s*+\[""")  # of a text that lists objects itself
 _OTHER_KEY = "the box stood under another key than box_2d and was read as [ymin, xmin, ymax, xmax]"
-_AS_OUTLINE = "several points beside one box were read as an outline"
-_FIRST_POINT = "only the first of several points beside one box is shown"
-_QUOTED = "numbers stood in quotes"
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """One entry of an answer. `label`, `mask` and `score` are as they stood; None where they did not.
-
-    place: where in the answer, from 1. box, point: numbers as given, y first, any count.
-    flaw: why a box or point that was there could not be read. cut: the text ended inside this item.
-    picture: the number of its picture, from 1, where the answer says one.
-    mends: what had to be assumed to read it.
-    """
-
-    place: int = 0
-    label: Value = None
-    box: list[float] | None = None
-    point: list[float] | None = None
-    mask: Value = None
-    score: Value = None
-    box_3d: bool = False
-    flaw: str = ""
-    cut: bool = False
-    mends: set[str] = field(default_factory=set)
-    picture: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -150,6 +126,10 @@ class _Finder:
         """Make items of one set of keys; gives back the values that belong to none, each with what is over it."""
         found, rest = keys.meanings(group)
         self.says = self.says or keys.saying(rest)
+        if not keys.GEOMETRY & found.keys():
+            hidden = {name: value for name, value in rest.items() if isinstance(value, str) and _ANSWER.search(value)}
+            self.texts += hidden.values()
+            rest = {name: value for name, value in rest.items() if name not in hidden}
         label = keys.take_label(rest)
         said = keys.picture_number(found.pop(keys.PICTURE, None))
         above = above if said is None else replace(above, picture=said)
@@ -166,8 +146,6 @@ class _Finder:
         firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
         entry = _Above(label, found.get(keys.SCORE), picture=above.picture)
         for name, value in rest.items():
-            if isinstance(value, str) and "[" in value and ("box_2d" in value or "point" in value):
-                self.texts.append(value)
             if not isinstance(value, Node):
                 continue
             inner = outside if placed or template else _inherited(name, value, entry, firm, above)
@@ -194,12 +172,12 @@ class _Finder:
             item.label = above.label
             item.mends |= {above.mend} if above.mend else set()
         item.score = above.score if item.score is None else item.score
-        boxes = _number_lists(item, box, 4)
-        points = _number_lists(item, found.get(keys.POINT), 2)
+        boxes = number_lists(item, box, 4)
+        points = number_lists(item, found.get(keys.POINT), 2)
         if len(boxes) == 1 and points:  # it is one object, however many points it has
-            points = _points_of_one(item, points, found[keys.POINT])
+            points = points_of_one(item, points, found[keys.POINT])
         count = max(len(boxes), len(points), 1)
-        for place, each in enumerate(_shared_out(item, count)):
+        for place, each in enumerate(shared_out(item, count)):
             each.box = boxes[place] if place < len(boxes) else None
             each.point = points[place] if place < len(points) else None
             self._append(each)
@@ -223,38 +201,6 @@ class _Finder:
         return True
 
 
-def _shared_out(item: Item, count: int) -> list[Item]:
-    """`item` as `count` of them, with a label, a score and a mask each where there are as many."""
-    labels = lists.strings(item.label)
-    if labels:
-        item.label = ", ".join(labels)
-    scores, masks = _each(item.score, count), _each(item.mask, count)
-    if scores:
-        item.score = scores[0]
-    if count == 1:
-        return [item]
-    shared: list[Item] = []
-    for place in range(count):
-        each = replace(item, mends=set(item.mends))
-        if len(labels) == count:
-            each.label = labels[place]
-        each.score, each.mask = scores[place] if scores else None, masks[place] if masks else None
-        for what, value, kept in (("score", item.score, scores), ("mask", item.mask, masks)):
-            if value is not None and not kept:  # {"label": "cats", "box_2d": [[…], […]], "score": 0.5}
-                each.mends.add(f"the {what} was left out, as it does not say whose it is")
-        shared.append(each)
-    return shared
-
-
-def _each(value: Value, count: int) -> list[Value]:
-    """The `count` entries of a list, each a number, a text or something larger than a pair; or nothing."""
-    if not isinstance(value, Node) or value.kind != "[" or not value.closed or len(value.entries) != count:
-        return []
-    values = [child for key, child in value.entries if key is None]
-    large = all(not isinstance(child, Node) or len(child.entries) > 2 or child.kind == "{" for child in values)
-    return values if large and len(values) == count else []
-
-
 def _inherited(name: str, value: Node, own: _Above, firm: bool, above: _Above) -> _Above:
     """What an entry hands down to `value` under `name`: its label, or else that name, or else what it has from above.
 
@@ -270,17 +216,6 @@ def _inherited(name: str, value: Node, own: _Above, firm: bool, above: _Above) -
     return _Above(above.label, score, above.mend, picture=own.picture)
 
 
-def _points_of_one(item: Item, points: list[list[float]], value: Value) -> list[list[float]]:
-    """The point of an object that has one box; three points or more are its outline, as may be what was cut."""
-    cut = isinstance(value, Node) and value.cut
-    if item.mask is None and (cut or len(points) > 2):
-        item.mask = value
-        item.mends |= set() if cut else {_AS_OUTLINE}
-        return []
-    item.mends |= {_FIRST_POINT} if len(points) > 1 else set()
-    return points[:1]
-
-
 def _is_place(node: Node) -> bool:
     return keys.holds_items(node, keys.BOX) or lists.named_box(node.entries) is not None
 
@@ -292,40 +227,3 @@ def _swallowed(value: Value) -> Iterator[Node]:
             meanings = (keys.MEANING.get(lists.squeeze(key)) for key, _ in child.entries if key)
             if not keys.GEOMETRY.isdisjoint(meanings):
                 yield child
-
-
-def _number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
-    """The number lists in `value`, one or several; where there are none though it is whole, `item.flaw` says so."""
-    if value is None:
-        return []
-    if not isinstance(value, Node):
-        in_text = lists.numbers_in_text(value) if isinstance(value, str) and not isinstance(value, Cut) else None
-        item.mends |= {_QUOTED} if in_text else set()
-        item.flaw = item.flaw or ("" if in_text or isinstance(value, Cut) else _flaw(size))
-        return [in_text] if in_text else []
-    inner = [child for _, child in value.entries if isinstance(child, Node) and (child.kind == "[" or size == 2)]
-    if inner and len(inner) == len(value.entries):
-        found = [numbers for child in inner if not child.cut and (numbers := _numbers_or_point(child))]
-        if size == 4 and [len(numbers) for numbers in found] == [2, 2] and value.closed:
-            return [found[0] + found[1]]
-        return [numbers for numbers in found if not value.cut or len(numbers) == size]
-    item.mends |= {_QUOTED} if lists.quoted(value) and lists.numbers(value) else set()
-    if value.kind == "{":
-        one = lists.named_box(value.entries) if size == 4 else lists.named_point(value)
-    else:
-        one = lists.numbers(value)
-    if one is None and size == 4 and (named := lists.quad(value)):
-        one = named[0]
-        item.label = named[1] if item.label is None else item.label
-    item.flaw = item.flaw or ("" if one or value.cut else _flaw(size))
-    return [one] if one else []
-
-
-def _numbers_or_point(node: Node) -> list[float] | None:
-    if node.kind == "[":
-        return lists.numbers(node)
-    return lists.named_point(node) if len(node.entries) == 2 else None
-
-
-def _flaw(size: int) -> str:
-    return f"the {'box' if size == 4 else 'point'} is no list of numbers"

@@ -21,6 +21,7 @@ MEANING = (
     | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), POINT)
     | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), MASK)
     | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
+    | dict.fromkeys(("boundingpoly", "boundingpolygon", "vertices", "normalizedvertices"), MASK)
     | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d"), BOX_3D)
     | dict.fromkeys(("score", "scores", "confidence", "conf", "confidencescore", "probability", "certainty"), SCORE)
     | dict.fromkeys(("picture", "picturenumber", "pictureindex", "pictureid", "pictureno", "page"), PICTURE)

@@ -29,6 +29,8 @@ _BOX_LINE = re.compile(rf"^[ \t]*+(?:[-*•]\s++)?+{_QUOTES}b?box_?2d\b", re.IGN
 _ASSIGNED = re.compile(r"\w*?(?:box|detection|object|result|annotation)\w*+\s*+=\s*+", re.IGNORECASE)
 _FENCE = re.compile(r"```\w*+\s*+")
 _STRING = re.compile(r'"\s*+[\[{]')
+_QUOTE = re.compile(r'(?<!\\)"')
+_ESCAPED = re.compile(r'\\(["\\])')
 _CUT_ENTITY = re.compile(r"&#?\w{0,6}\Z")
 _CUT_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
 
@@ -37,6 +39,8 @@ def unwrapped(text: str) -> tuple[str, set[str]]:
     """The answer inside `text` where all of it is one JSON string or HTML, and what had to be mended for that."""
     if "&quot;" in text and '"' not in text:
         return html.unescape(_CUT_ENTITY.sub("", text)), {"HTML entities"}
+    if '\\"' in text and not _QUOTE.search(text):
+        return _ESCAPED.sub(r"\1", _CUT_ESCAPE.sub("", text).replace("\\n", "\n")), {"escaped quotes"}
     inner = text.strip()
     if fence := _FENCE.match(inner):
         inner = inner[fence.end() :].rstrip("`").rstrip()

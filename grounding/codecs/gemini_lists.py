@@ -21,6 +21,7 @@ _SIDES = (
     ("top", "left", "bottom", "right"),
 )
 _SIZED = (("y", "x", "height", "width"), ("y", "x", "h", "w"), ("top", "left", "height", "width"))
+_CENTRED = (("cy", "cx", "height", "width"), ("cy", "cx", "h", "w"))
 _IN_TEXT = re.compile(r"[\s\[(]*+([-+\d.eE]++(?:[\s,;]++[-+\d.eE]++){1,9})[\s\])]*+")
 _LONGEST_IN_TEXT = 200
 _LONGEST_KEY = 60
@@ -51,6 +52,15 @@ def _numeric(value: Value) -> float | None:
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
+def percents(node: Node) -> list[float] | None:
+    """In thousandths, the percentages of a closed list of nothing else: ["10%", "20%", …], with quotes or without."""
+    if not node.closed or node.kind != "[":
+        return None
+    texts = [value.strip() for key, value in node.entries if key is None and isinstance(value, str)]
+    shares = [share for text in texts if text.endswith("%") and (share := number(text[:-1].rstrip())) is not None]
+    return [share * 10 for share in shares] if shares and len(shares) == len(node.entries) else None
+
+
 def quoted(node: Node) -> bool:
     """True where a number of the list stands in quotes."""
     return any(isinstance(value, str) for _, value in node.entries)
@@ -74,6 +84,10 @@ def named_box(entries: Iterable[tuple[str | None, Value]]) -> list[float] | None
         if all(name in sides for name in names):
             y, x, height, width = (sides[name] for name in names)
             return [y, x, y + height, x + width]
+    for names in _CENTRED:
+        if all(name in sides for name in names):
+            y, x, height, width = (sides[name] for name in names)
+            return [y - height / 2, x - width / 2, y + height / 2, x + width / 2]
     return None
 
 

@@ -76,6 +76,19 @@ def points(decoded: Decoded) -> list[tuple[str, float, float]]:
         pytest.param(
             f'{{"title": "Pets", "caption": "a cat and a dog", "found": [{CAT}, {DOG}]}}', id="title over them all"
         ),
+        pytest.param(f'[{{"box_2d": [[[100, 200, 300, 400]]], "label": "cat"}}, {DOG}]', id="box in brackets too many"),
+        pytest.param(
+            f'[{{"box_2d": {{"coordinates": [100, 200, 300, 400], "format": "yxyx"}}, "label": "cat"}}, {DOG}]',
+            id="box and its format",
+        ),
+        pytest.param(
+            f'[{{"label": "cat", "box": {{"cx": 300, "cy": 200, "w": 200, "h": 200}}}}, {DOG}]', id="named middle"
+        ),
+        pytest.param(f'[{{"box_2d": [100,\u200b200, 300, 400], "label": "cat"}}, {DOG}]', id="space of no width"),
+        pytest.param(
+            json.dumps({"candidates": [{"content": {"parts": [{"text": f"[{CAT}, {DOG}]"}], "role": "model"}}]}),
+            id="the whole reply of the service",
+        ),
     ],
 )
 def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_it(text: str) -> None:
@@ -112,7 +125,7 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
         pytest.param(f"[{CAT}, /* [1, 2, 3, 4] */ {DOG}]", "comments", id="block comment"),
         pytest.param(f"[{CAT}, # it's the left one\n{DOG}]", "comments", id="hash comment"),
         pytest.param(f"[{CAT}, // [the left] one\n{DOG}]", "comments", id="brackets in one"),
-        pytest.param(f"[\n  # {CAT[:-5]}lion\"}},\n{CAT},\n{DOG}]", "comments", id="an object in one"),
+        pytest.param(f'[\n  # {CAT[:-5]}lion"}},\n{CAT},\n{DOG}]', "comments", id="an object in one"),
         pytest.param(
             '[{"box_2d": [100, 200, 300, 400], // y first\n "label": "cat" # it has a hat\n}, ' + DOG + "]",
             "comments",
@@ -140,6 +153,43 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             '[{"box_2d": "100, 200, 300, 400", "label": "cat"}, ' + DOG + "]",
             "numbers stood in quotes",
             id="box in quotes",
+        ),
+        pytest.param(
+            '[{"box_2d": ["10%", "20%", "30%", "40%"], "label": "cat"}, ' + DOG + "]", "in percent", id="percent"
+        ),
+        pytest.param(
+            '[{"box_2d": [10%, 20.0%, 30%, 40%], "label": "cat"}, ' + DOG + "]", "in percent", id="percent, unquoted"
+        ),
+        pytest.param(
+            '[{"box_2d": [[100, 400], [100, 200], [300, 200], [300, 400]], "label": "cat"}, ' + DOG + "]",
+            "four corners",
+            id="four corners",
+        ),
+        pytest.param(
+            '[{"box_2d" = [100, 200, 300, 400], "label" = "cat"}, ' + DOG + "]", "other signs", id="= for a colon"
+        ),
+        pytest.param(
+            '[{"box_2d" => [100, 200, 300, 400], "label" => "cat"}, ' + DOG + "]", "other signs", id="=> for a colon"
+        ),
+        pytest.param(
+            '[{"box_2d"：[100，200，300，400]，"label"："cat"}，' + DOG + "]", "other signs", id="full-width signs"
+        ),
+        pytest.param(
+            '[{"label": "cat", "boundingPoly": {"normalizedVertices": [{"x": 0.2, "y": 0.1}, {"x": 0.4, "y": 0.1}, '
+            '{"x": 0.4, "y": 0.3}, {"x": 0.2, "y": 0.3}]}}, ' + DOG + "]",
+            "gave the item its box",
+            id="vertices",
+        ),
+        pytest.param(
+            "[{`box_2d`: [100, 200, 300, 400], `label`: `cat`}, " + DOG + "]",
+            "unquoted keys",
+            id="backticks for quotes",
+        ),
+        pytest.param(
+            "[{«box_2d»: [100, 200, 300, 400], «label»: «cat»}, " + DOG + "]", "unquoted keys", id="French quotes"
+        ),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "label": **cat**}, ' + DOG + "]", "missing quotes", id="bold for quotes"
         ),
         pytest.param('[{"bbox": [100, 200, 300, 400], "label": "cat"}, ' + DOG + "]", "another key", id="bbox"),
         pytest.param(
@@ -194,6 +244,20 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             f'[{CAT}, {{"box_2d": "on the left", "label": "no"}}, {DOG}]', "no list of numbers", id="words for a box"
         ),
         pytest.param(
+            f'[{CAT}, {{"box_2d": ["10%", "20%", "30%", 400], "label": "no"}}, {DOG}]',
+            "no list of numbers",
+            id="percent and other numbers",
+        ),
+        pytest.param(
+            f'[{CAT}, {{"box_2d": ["10%", "20%", "30%"], "label": "no"}}, {DOG}]', "3 numbers", id="three percentages"
+        ),
+        pytest.param(
+            f'[{CAT}, {{"box_2d": [[1, 2], [3, 4], [5, 6], [7, 8]], "label": "no"}}, {DOG}]',
+            "2 numbers",
+            id="four corners of no rectangle",
+        ),
+        pytest.param(f'[{CAT}, {{"box_2d": [[[]]], "label": "no"}}, {DOG}]', "left out", id="brackets about nothing"),
+        pytest.param(
             f'[{CAT}, {{"box_2d": 7, "label": "no"}}, {DOG}]', "no list of numbers", id="one number for a box"
         ),
         pytest.param(f'[{CAT}, {{"box_2d": [NaN, 2, 3, 4], "label": "no"}}, {DOG}]', "finite", id="NaN"),
@@ -234,17 +298,25 @@ def test_what_is_mended_or_left_out_is_said_and_the_rest_is_found(text: str, say
 @pytest.mark.parametrize(
     ("text", "labels"),
     [
-        pytest.param('[{"box_2d": [100, 200, 300, 400], "label: "#"}, ' + DOG + "]", ["", "dog"], id="a key not closed"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "label: "#"}, ' + DOG + "]", ["", "dog"], id="a key not closed"
+        ),
         pytest.param(
             '[{"box_2d": [100, 200, 300, 400], "label": # 1"}, ' + DOG + "]", ["#", "dog"], id="a label not opened"
         ),
-        pytest.param('[{"box_2d": [100, 200, 300, 400]#, "label": "{["}, ' + DOG + "]", ["{[", "dog"], id="# for a comma"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400]#, "label": "{["}, ' + DOG + "]", ["{[", "dog"], id="# for a comma"
+        ),
         pytest.param(f'[{CAT},#"label": "[["}}, {DOG}]', ["cat", "dog"], id="# for a bracket"),
         pytest.param(f"[{CAT} // {DOG}]", ["cat", "dog"], id="before an object on its line"),
         pytest.param(f"[{CAT}, /* {DOG}]", ["cat", "dog"], id="never closed"),
-        pytest.param(f'[{CAT[:-5]}a "big" #1 cat"}}, {DOG}]', ['a "big" #1 cat', "dog"], id="behind a quote in a label"),
         pytest.param(
-            '[{"box_2d": [100, 200, 300, 400], "label": http://a.b/#c}, ' + DOG + "]", ["http", "dog"], id="in an address"
+            f'[{CAT[:-5]}a "big" #1 cat"}}, {DOG}]', ['a "big" #1 cat', "dog"], id="behind a quote in a label"
+        ),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "label": http://a.b/#c}, ' + DOG + "]",
+            ["http", "dog"],
+            id="in an address",
         ),
     ],
 )
@@ -538,6 +610,11 @@ def test_boxes_in_the_prose_around_a_list_are_counted(text: str, count: int) -> 
         pytest.param(
             f'[{CAT[:-1]}, "inside": {{"box_2d": [1, 2, 3, 4]}}}}]', ["cat", ""], id="object inside an object"
         ),
+        pytest.param(
+            '{"label": "a [sharp] point", "where": {"box_2d": [100, 200, 300, 400]}}',
+            ["a [sharp] point"],
+            id="brackets",
+        ),
     ],
 )
 def test_an_entry_hands_its_label_down_to_its_box(text: str, labels: list[str]) -> None:
@@ -559,6 +636,7 @@ INNER = f"[{CAT}, {DOG}]"
         pytest.param(f"```json\n{json.dumps(INNER)}\n```", id="string, fenced"),
         pytest.param(json.dumps(json.dumps({"objects": json.loads(INNER)}, indent=1)), id="string of an object"),
         pytest.param(INNER.replace('"', "&quot;"), id="HTML"),
+        pytest.param(json.dumps(INNER)[1:-1], id="escaped quotes"),
     ],
 )
 def test_an_answer_inside_a_string_is_unpacked(text: str) -> None:
