@@ -119,6 +119,11 @@ class Project:
         (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
         return self.store.file(file)()
 
+    def picture_path(self, picture: int) -> Path:
+        """Where that file lies."""
+        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
+        return self.folder / PICTURES / str(file)
+
     def thumbnail(self, picture: int) -> bytes:
         """The picture small, upright, as JPEG."""
         (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)

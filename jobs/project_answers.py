@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grounding.editing import PERSON, numbered
+from grounding.exports import IMPORTED
 from grounding.labels import Naming, Sample
 from grounding.matching import compare
 from grounding.types import Detection, Note, NoteKind, Outcome, Review, Task
@@ -13,7 +14,9 @@ from grounding.types import Detection, Note, NoteKind, Outcome, Review, Task
 def touched(detection: Detection) -> bool:
     """Whether it holds a person's work: reviewed, drawn, changed, or from a file and so from no model."""
     origin = detection.origin
-    return detection.review is not Review.OPEN or origin is None or origin.backend == PERSON or origin.edited
+    if detection.review is not Review.OPEN or origin is None or origin.edited:
+        return True
+    return origin.backend in (PERSON, IMPORTED)
 
 
 def laid_over(now: Sample | None, said: Sample) -> Sample:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,10 @@ from jobs.project_archive import import_archive
 
 STAYS_S = 3600
 """How long a temporary project outlives its visitor's connection: a phone that slept for a while finds it again."""
+
+
+MAX_TEMPORARY_BYTES = 1_000_000_000
+"""Of one visitor's projects on a Space, whose disk of 50 GB all visitors share."""
 
 
 @dataclass(frozen=True)
@@ -56,19 +60,37 @@ class Shelf:
             return []
         return sorted(found, key=str.casefold)
 
+    def recent(self, visitor: str = "") -> list[str]:
+        """The same, the last changed first."""
+        return sorted(self.names(visitor), key=lambda name: -self._changed_at(name, visitor))
+
     def standing(self, visitor: str = "") -> list[Standing]:
         """What there is, the last changed first."""
         return sorted((self._stands(name, visitor) for name in self.names(visitor)), key=lambda each: -each.changed_at)
 
     def _stands(self, name: str, visitor: str) -> Standing:
-        folder = self._folder(visitor) / name
-        changed_at = max((each.stat().st_mtime for each in folder.glob(f"{FILE}*")), default=0.0)
+        changed_at = self._changed_at(name, visitor)
         try:
             with self.lend(name, visitor) as project:
                 approved = project.count(Which(state=Review.ACCEPTED))
                 return Standing(name, project.name, project.count(), approved, changed_at)
         except RequestError as error:
             return Standing(name, name, changed_at=changed_at, problem=str(error))
+
+    def _changed_at(self, name: str, visitor: str) -> float:
+        """When it last was, in seconds since 1970."""
+        times = [0.0]
+        for suffix in ("", "-wal"):
+            with suppress(OSError):
+                times.append((self._folder(visitor) / name / (FILE + suffix)).stat().st_mtime)
+        return max(times)
+
+    def check_room(self, visitor: str) -> None:
+        """RequestError where a visit has taken all the disk it may; one's own machine has its own limits."""
+        if self.temporary:
+            files = (each for each in self._folder(visitor).rglob("*") if each.is_file())
+            if sum(each.stat().st_size for each in files) > MAX_TEMPORARY_BYTES:
+                raise RequestError("Your projects are as large as they may get here. Save one, delete it and go on.")
 
     @contextmanager
     def lend(self, name: str, visitor: str = "") -> Iterator[Project]:
@@ -87,6 +109,7 @@ class Shelf:
 
     def take_in(self, archive: Path, name: str, visitor: str = "") -> Project:
         """The project in a ZIP, under `name`."""
+        self.check_room(visitor)
         return import_archive(archive, self._place(name, visitor))
 
     def delete(self, name: str, visitor: str = "") -> None:

@@ -19,6 +19,7 @@ from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
 from ui import (
     actions,
+    album_panel,
     api,
     batch_page,
     batch_panel,
@@ -31,6 +32,8 @@ from ui import (
     markup,
     options_panel,
     picture_panel,
+    project_bar,
+    project_page,
     request_panel,
     result_view,
     sidebar,
@@ -47,6 +50,7 @@ from ui.tabs.prompt import Around
 from ui.theme import theme
 
 ASSETS = Path(__file__).parents[1] / "assets"
+STYLES = ("pinpoint", "editor", "asking", "exports", "batch", "project")
 
 log = logging.getLogger("pinpoint")
 
@@ -61,7 +65,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         first = Session(desk.shelf.keep(welcome.picture(), for_all=True), scene=welcome.seed)
         session = gr.State(first, time_to_live=KEPT_S)
         gr.HTML(markup.header(), elem_id="pp-head")
-        with gr.Tabs(elem_id="pp-pages"):
+        with gr.Tabs(elem_id="pp-pages") as pages:
             with gr.Tab("Picture", id="picture"), gr.Row(elem_id="pp-layout"):
                 with gr.Column(elem_id="pp-left"):
                     with gr.Column(elem_classes="pp-card"):
@@ -78,10 +82,14 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                         asked = request_panel.build(settings)
                 with gr.Column(elem_id="pp-result"):
                     sheets = strip.build()
+                    album = album_panel.build()
                     cut = cut_panel.build()
+                    bar = project_bar.build()
                     result = result_view.build(first)
                     take = exports_panel.build()
                     true = truth_panel.build(first)
+            with gr.Tab("Project", id="project") as project_tab:
+                project = project_page.build(settings)
             batch = batch_panel.build(settings)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
@@ -94,14 +102,18 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         cut_panel.wire(cut, around, desk)
         strip.wire(sheets, session, pictures, result, desk)
         request_panel.wire(asked, around, desk)
+        album_panel.wire(album, asked.task, around, take, desk)
         estimate_lines.wire(around, desk)
-        result_view.wire(result, session)
+        result_view.wire(result, session, desk)
         exports_panel.wire(take, session, result, desk)
         truth_panel.wire(true, session, result)
+        project_bar.wire(bar, page, session, pictures, result, desk)
+        project_page.wire(project, project_tab, pages, session, pictures, result, desk)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:
             desk.runs.stop(str(request.session_hash))
+            desk.projects.leave(str(request.session_hash))
 
         page.unload(leave)
     page.queue(api_open=False, max_size=40, default_concurrency_limit=4)
@@ -127,7 +139,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
         mcp_server=False,
         pwa=False,
         theme=theme(),
-        css_paths=[ASSETS / "css" / f"{name}.css" for name in ("pinpoint", "editor", "asking", "exports", "batch")],
+        css_paths=[ASSETS / "css" / f"{name}.css" for name in STYLES],
         js=(ASSETS / "js" / "page.js").read_text(),
         favicon_path=ASSETS / "favicon.svg",
         app_kwargs={

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from grounding.types import Outcome, Result
-from ui import actions, corrections, gathering, markup
+from ui import actions, corrections, gathering, markup, projects
 from ui.desk import Desk
 from ui.form import Form
 from ui.messages import REPLACED, STOPPED, attempt
@@ -59,9 +59,10 @@ class Question:
     asked: Session | None = None
     number: str = field(default_factory=lambda: f"growing-{time.monotonic_ns()}")
 
-    def answer(self, desk: Desk, stop: threading.Event) -> Session:
+    def answer(self, desk: Desk, stop: threading.Event, visitor: str) -> Session:
         self.asked = self.take_in()
-        return actions.answer(self.form, self.asked, desk.pool, desk.shelf, stop, self.news.tell)
+        answered = actions.answer(self.form, self.asked, desk.pool, desk.shelf, stop, self.news.tell)
+        return projects.keep_answers(self.asked, answered, desk.projects, visitor)
 
     def grown(self, result: Result) -> Session | None:
         """What to draw of an answer that is still growing; None where no place was named yet."""
@@ -81,7 +82,7 @@ async def run(
     changed since the update before, and the next one would take the answer's parts away while the page reads them.
     """
     session, result, trouble = page.session, page.result, page.trouble
-    running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
+    running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop, visitor)))
     if running is None:  # pressed twice
         yield {result.status: gr.skip()}
         return
@@ -100,7 +101,12 @@ async def run(
         got = REPLACED if got.stopped and running.replaced else got
         again = {result.editor.stage: corrections.scene(question.before)} if drawn and not running.replaced else {}
         said = "" if got.stopped else markup.trouble(got)
-        yield {result.status: markup.failed(got, earlier=earlier and not running.replaced), trouble: said, **again, **working(False)}
+        yield {
+            result.status: markup.failed(got, earlier=earlier and not running.replaced),
+            trouble: said,
+            **again,
+            **working(False),
+        }
     finally:  # also when the visitor leaves
         desk.runs.end(visitor, running)
 

@@ -28,11 +28,13 @@ def scene(session: Session) -> dict[str, Any] | None:
     shown = [each if each.origin else replace(each, origin=asked) for each in found]
     file = {"path": str(picture.shown), "orig_name": "picture.jpg", "meta": {"_type": "gradio.FileData"}}
     name = hashlib.sha256(picture.path.name.encode()).hexdigest()[:16]
+    asked_for = split_labels(answer.prompt) if answer and answer.task in (Task.DETECT, Task.SEGMENT) else ()
+    classes = session.member.labels if session.member else ()
     return {
         "key": _number(session),
         "picture": {"key": name, "name": picture.name or "given", "file": file, "w": width, "h": height},
         "objects": describe(shown, _said(answer)),
-        "labels": list(split_labels(answer.prompt)) if answer and answer.task in (Task.DETECT, Task.SEGMENT) else [],
+        "labels": list(dict.fromkeys((*asked_for, *classes))),
         "palette": list(PALETTE),
     }
 
@@ -45,7 +47,8 @@ def correct(session: Session, post: object) -> Session:
         raise RequestError("This answer was replaced by a newer one, so the correction was not kept. Make it again.")
     answer = session.answer or Answer(Task.DETECT, "", PERSON, Result(Outcome.NONE))
     said = _said(answer)
-    made = corrected(post.get("objects"), said, numbered(answer.result.detections), _origin(answer))
+    now = numbered(answer.result.detections) if answer.said is None else answer.result.detections
+    made = corrected(post.get("objects"), said, now, _origin(answer))
     outcome = answer.result.outcome
     if made and outcome not in _LABELLED:
         outcome = Outcome.FOUND  # a person found what the model did not

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import jobs.shelf
 from backends import SPECS, Pool
 from backends.paligemma_planner import Paces
 from grounding.settings import Settings
@@ -20,6 +22,11 @@ class Desk:
     shelf: Shelf
     runs: Runs = field(default_factory=Runs)
     paces: Paces = field(default_factory=Paces)
+
+    @cached_property
+    def projects(self) -> jobs.shelf.Shelf:
+        """The visitors' data sets."""
+        return jobs.shelf.Shelf(self.settings)
 
     def learn(self, form: Form, answered: Session) -> None:
         """Later estimates follow what this answer took."""

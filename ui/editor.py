@@ -18,7 +18,8 @@ import gradio as gr
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from ui import corrections
+from ui import corrections, projects
+from ui.desk import Desk
 from ui.messages import Problem, attempt
 from ui.state import Session
 
@@ -80,12 +81,12 @@ def build_table() -> gr.HTML:
     return gr.HTML("", html_template='<div class="pp-ed-table"></div>', apply_default_css=False, elem_id="pp-found")
 
 
-def wire(editor: Editor, view: list[Any], session: gr.State) -> None:
-    """The view's widgets talk to the page alone; corrections go to the session."""
+def wire(editor: Editor, view: list[Any], session: gr.State, desk: Desk) -> None:
+    """The view's widgets talk to the page alone; corrections go to the session, and on to the picture's project."""
 
-    def edit(now: Session, posted: gr.EventData) -> list[Any]:
-        post = posted._data
-        made = attempt(lambda: corrections.correct(now, post))
+    def edit(now: Session, posted: gr.EventData, request: gr.Request) -> list[Any]:
+        post, visitor = posted._data, str(request.session_hash)
+        made = attempt(lambda: projects.keep_edit(corrections.correct(now, post), desk.projects, visitor))
         number = post.get("sequence") if isinstance(post, dict) else None
         receipt: dict[str, Any] = {"sequence": number if isinstance(number, int) else None}
         if isinstance(made, Problem):

@@ -14,6 +14,7 @@ from grounding.overlays import OVERLAYS
 from grounding.types import View
 from ui import corrections, editor, markup
 from ui.components import Range
+from ui.desk import Desk
 from ui.state import Session
 
 
@@ -89,9 +90,9 @@ def _usefulness(name: str) -> int:
     return common.index(name) if name in common else len(common)
 
 
-def wire(result: ResultView, session: gr.State) -> None:
+def wire(result: ResultView, session: gr.State, desk: Desk) -> None:
     """The controls move the picture in the page; corrections go to the session, and from it into the downloads."""
-    editor.wire(result.editor, result.view, session)
+    editor.wire(result.editor, result.view, session, desk)
 
 
 def _report(session: Session) -> str:

@@ -7,16 +7,19 @@ import shutil
 import time
 import uuid
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
 
-from grounding import documents, images
+from grounding import documents, images, video
 from grounding.documents import Document
 from grounding.errors import ImageError
 from grounding.images import Picture
-from grounding.types import Detection, Note, Result, Task
+from grounding.types import Detection, Note, Result, Review, Task
+from grounding.video import Clip
+from jobs.project import Order
 from ui.form import Form
 
 SHOWN_SIDE = 1280
@@ -32,17 +35,40 @@ _LEAF_PX = 150  # longer side of a page's thumbnail
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """A picture laid aside on disk. `shown`: a JPEG of its upright pixels, at most SHOWN_SIDE."""
+    """A picture laid aside on disk. `shown`: a JPEG of its upright pixels, at most SHOWN_SIDE.
+
+    at_s: which moment of the clip it is, where it is a frame of one.
+    """
 
     path: Path
     name: str
     size_wh: tuple[int, int]
     notes: tuple[Note, ...]
     shown: Path
+    at_s: float | None = None
 
     def shown_image(self) -> Image.Image:
         with Image.open(_there(self.shown), formats=["JPEG"]) as opened:
             return opened.convert("RGB")
+
+
+@dataclass(frozen=True)
+class Member:
+    """The place of a picture in a project. version: of its labels there, as the page has them.
+
+    project: its name on the shelf. place, total: of the picture among all, from 1. labels: the project's classes.
+    """
+
+    project: str
+    title: str
+    picture: int
+    version: int
+    order: Order
+    place: int
+    total: int
+    state: Review
+    left: int
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +76,7 @@ class Answer:
     """A result with what was asked, of whom. Holds no API key.
 
     said: the detections as the model gave them, once a person corrected some; None: `result` is as it came.
+    at: when it came, ISO 8601 in UTC.
     number: nobody can guess it, so that a correction reaches the answer it was made to, or none.
     asked: the form it answers, without the key, so that a cut answer can be gone on with.
     """
@@ -61,6 +88,7 @@ class Answer:
     said: tuple[Detection, ...] | None = None
     number: str = field(default_factory=lambda: uuid.uuid4().hex)
     asked: Form | None = None
+    at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +111,23 @@ class Paper:
 
 
 @dataclass(frozen=True, eq=False)
+class Reel:
+    """A clip laid aside on disk, of which the pictures are moments; `frames` is how many it has to pick from."""
+
+    path: Path
+    name: str
+    seconds: float
+    frames: int
+
+
+@dataclass(frozen=True, eq=False)
 class Sheet:
     """One of several pictures given together, with its share of the answer."""
 
     picture: Kept
     answer: Answer | None = None
     scene: int | None = None
+    member: Member | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +136,8 @@ class Session:
 
     scene: the seed of the picture where it is a scene of ours, so that the truth about it is known.
     album: all the pictures, where there are several; the one on the stage is at `place`, its entry there is not kept
-    up to date. document: what the picture is page `place + 1` of.
+    up to date. document: what the picture is page `place + 1` of. member: where the picture is in a project.
+    reel: the clip that pictures of the album are moments of.
     """
 
     picture: Kept | None = None
@@ -106,20 +146,23 @@ class Session:
     album: tuple[Sheet, ...] = ()
     place: int = 0
     document: Paper | None = None
+    member: Member | None = None
+    reel: Reel | None = None
 
     @property
     def sheets(self) -> tuple[Sheet, ...]:
         """All pictures in order, the one on the stage among them, up to date."""
         if self.picture is None:
             return ()
-        now = Sheet(self.picture, self.answer, self.scene)
+        now = Sheet(self.picture, self.answer, self.scene, self.member)
         return (*self.album[: self.place], now, *self.album[self.place + 1 :]) if self.album else (now,)
 
     def showing(self, sheets: tuple[Sheet, ...], place: int) -> Session:
         """The same visit with these pictures, the one at `place` on the stage."""
         now = sheets[place]
         album = sheets if len(sheets) > 1 else ()
-        return replace(self, picture=now.picture, answer=now.answer, scene=now.scene, album=album, place=place)
+        stage = replace(self, picture=now.picture, answer=now.answer, scene=now.scene, member=now.member)
+        return replace(stage, album=album, place=place)
 
 
 class Shelf:
@@ -129,7 +172,9 @@ class Shelf:
         self._folder = folder
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, picture: Picture, original: Path | None = None, *, for_all: bool = False) -> Kept:
+    def keep(
+        self, picture: Picture, original: Path | None = None, *, for_all: bool = False, at_s: float | None = None
+    ) -> Kept:
         """Lay `picture` aside: its original file where there is one, else its pixels. `for_all`: it never expires."""
         self._tidy()
         path = self._folder / (f"{_FOR_ALL}-" * for_all + uuid.uuid4().hex)
@@ -139,7 +184,7 @@ class Shelf:
             shutil.copyfile(original, path)
         shown = path.with_suffix(".jpg")
         images.thumbnail(picture, SHOWN_SIDE).save(shown, "JPEG", quality=92, subsampling=0)
-        return Kept(path, picture.name, picture.size_wh, picture.notes, shown)
+        return Kept(path, picture.name, picture.size_wh, picture.notes, shown, at_s)
 
     def open(self, kept: Kept) -> Picture:
         """Its full pixels again; raises ImageError where it was deleted meanwhile."""
@@ -154,6 +199,16 @@ class Shelf:
     def open_document(self, paper: Paper) -> Document:
         """The document again; raises ImageError where it was deleted meanwhile."""
         return documents.load(_there(paper.path), name=paper.name)
+
+    def keep_clip(self, clip: Clip) -> Reel:
+        self._tidy()
+        path = self._folder / uuid.uuid4().hex
+        path.write_bytes(clip.data)
+        return Reel(path, clip.name, clip.seconds, len(clip.times_s))
+
+    def open_clip(self, reel: Reel) -> Clip:
+        """The clip again; raises ImageError where it was deleted meanwhile."""
+        return video.load(_there(reel.path), name=reel.name)
 
     def new_file(self, name: str) -> Path:
         """Where to write a file called `name` for one download."""

@@ -1,0 +1,102 @@
+"""The slim bar over the picture: which picture of which project it is, what became of it, and on to the next.
+
+Where it is in none, the way into one. Ctrl+Enter approves; the page waits until the last correction is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from grounding.errors import RequestError
+from grounding.types import Review
+from ui import asking, markup, project_markup, projects
+from ui.desk import Desk
+from ui.messages import Problem, attempt
+from ui.picture_panel import PicturePanel
+from ui.result_view import ResultView
+from ui.state import Session
+
+_LISTEN = """
+const tell = (data) => trigger("select", {...data});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (!button || button.disabled) return;
+  const into = element.querySelector("select"), name = element.querySelector("input");
+  tell({...button.dataset, ...(button.dataset.act === "add" ? {into: into.value, name: name.value} : {})});
+});
+element.addEventListener("change", (event) => {
+  if (!event.target.matches("select")) return;
+  const name = element.querySelector("input");
+  name.hidden = event.target.value !== "";
+  if (!name.hidden) name.focus();
+});
+element.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input")) element.querySelector("[data-act=add]").click();
+});
+document.addEventListener("keydown", (event) => {
+  const approve = element.querySelector("[data-act=approve]");
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !approve?.offsetParent) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  if (event.target.matches?.(".pp-ed-label")) event.target.blur(); // a label that is being typed
+  approve.click();
+}, true);
+"""
+BUSY = Problem("A question is being answered. Wait for it, or press Stop, and go on then.")
+_DECISIONS = {"approve": Review.ACCEPTED, "reject": Review.REJECTED, "unsure": Review.UNSURE, "skip": None}
+
+
+@dataclass(frozen=True)
+class ProjectBar:
+    bar: gr.HTML
+    said: gr.HTML
+
+
+def build() -> ProjectBar:
+    bar = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-member")
+    return ProjectBar(bar, gr.HTML("", elem_id="pp-member-said"))
+
+
+def wire(
+    made: ProjectBar, page: gr.Blocks, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk
+) -> None:
+    def act(now: Session, chosen: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        visitor = str(request.session_hash)
+        after = BUSY if desk.runs.running(visitor) else attempt(lambda: acted(now, chosen._data, desk, visitor))
+        if isinstance(after, Problem):
+            return {made.said: markup.trouble(after)}
+        if after.picture is now.picture:  # added: the stage stays as it is but for what the project makes of it
+            return {session: after, made.said: "", **asking.shown(result, after)}
+        current = markup.current_picture(after.picture)
+        return {session: after, pictures.current: current, made.said: "", **asking.shown(result, after)}
+
+    def show(now: Session, request: gr.Request) -> str:
+        drawn = attempt(lambda: project_markup.bar(now, names(now, desk, str(request.session_hash))))
+        return markup.trouble(drawn) if isinstance(drawn, Problem) else drawn
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    outputs = [session, pictures.current, made.said, *result.cleared]
+    made.bar.select(act, session, outputs, concurrency_id="picture", concurrency_limit=4, trigger_mode="once", **quiet)
+    gr.on([session.change, page.load], show, session, made.bar, queue=False, **quiet)
+
+
+def names(now: Session, desk: Desk, visitor: str) -> list[str]:
+    """The projects the picture could go into, the last changed first."""
+    return [] if now.member else desk.projects.recent(visitor)
+
+
+def acted(now: Session, chosen: object, desk: Desk, visitor: str) -> Session:
+    """`now` after a button of the bar was pressed; raises RequestError for what none of them says."""
+    told = chosen if isinstance(chosen, dict) else {}
+    act, into, name = told.get("act"), told.get("into"), told.get("name")
+    if act in _DECISIONS:
+        return projects.decide(now, _DECISIONS[act], desk.projects, visitor, desk.shelf)
+    if act in ("before", "after", "again"):
+        by = {"before": -1, "after": 1, "again": 0}[act]
+        return projects.turn(now, by, desk.projects, visitor, desk.shelf)
+    if act == "add" and isinstance(into, str) and isinstance(name, str):
+        return projects.add(now, desk.projects, visitor, into or name, new=not into)
+    raise RequestError("That cannot be done here. Reload the page and try again.")

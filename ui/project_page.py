@@ -1,0 +1,375 @@
+"""The page of projects: what there is, one of them with its pictures, labels and ways in and out.
+
+Every press is on disk when the page shows it. What changes the picture on the stage shows it there anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from grounding.exports import FORMATS
+from grounding.settings import Settings
+from grounding.types import THRESHOLD
+from jobs.project import Order
+from jobs.shelf import folder_name
+from ui import asking, exports_panel, markup, project_markup, project_view, projects
+from ui.desk import Desk
+from ui.messages import Problem, attempt
+from ui.picture_panel import PicturePanel
+from ui.project_view import Viewed
+from ui.result_view import ResultView
+from ui.state import KEPT_S, Session
+
+_LISTEN = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button && !button.disabled) trigger("select", {...button.dataset});
+});
+"""
+_DOWNLOAD = """() => setTimeout(() => document.querySelector(
+  '#pp-project-file a, a#pp-project-file, button#pp-project-file, #pp-project-file button')?.click(), 60)"""
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_SHARED: dict[str, Any] = {**_QUIET, "concurrency_id": "project", "concurrency_limit": 4}
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True)
+class ProjectPage:
+    viewed: gr.State
+    said: gr.HTML
+    outside: gr.Column
+    shelf: gr.HTML
+    name: gr.Textbox
+    make: gr.Button
+    bring: gr.UploadButton
+    inside: gr.Column
+    head: gr.HTML
+    state: gr.Dropdown
+    label: gr.Dropdown
+    order: gr.Dropdown
+    grid: gr.HTML
+    add: gr.UploadButton
+    path: gr.Textbox
+    add_path: gr.Button
+    labels: gr.HTML
+    words: gr.Dropdown
+    into: gr.Dropdown
+    merge: gr.Button
+    form: gr.Dropdown
+    approved: gr.Checkbox
+    prepare: gr.Button
+    lost: gr.HTML
+    download: gr.DownloadButton
+    save: gr.Button
+    file: gr.DownloadButton
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `_show` updates."""
+        return [self.viewed, self.said, self.outside, self.shelf, self.inside, self.head, self.state, self.label,
+                self.order, self.grid, self.labels, self.words, self.into, self.lost, self.download]  # fmt: skip
+
+
+def build(settings: Settings) -> ProjectPage:
+    viewed = gr.State(Viewed(), time_to_live=KEPT_S)
+    said = gr.HTML("", elem_id="pp-project-said")
+    file = gr.DownloadButton("File", visible="hidden", elem_id="pp-project-file")
+    with gr.Column(elem_id="pp-shelf-page") as outside:
+        shelf = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-shelf")
+        with gr.Row(elem_classes="pp-inline pp-new"):
+            name = gr.Textbox(
+                placeholder="name of a new project", show_label=False, label="Name of a new project", max_lines=1,
+                max_length=80, elem_id="pp-new-name", scale=3, min_width=160,
+            )  # fmt: skip
+            make = gr.Button("New project", size="md", variant="primary", elem_id="pp-new-project", scale=1, min_width=120)
+            bring = gr.UploadButton("Open a file …", size="md", elem_id="pp-open-project", scale=1, min_width=120)
+        gr.HTML(markup.hint("A file: a saved project, a ZIP of pictures, or labels of any format with their pictures."))
+    with gr.Column(elem_id="pp-project", visible=False) as inside:
+        head = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-head")
+        with gr.Row(elem_id="pp-project-layout"):
+            with gr.Column(elem_id="pp-project-main"):
+                add, path, add_path = _build_ways_in(settings)
+                state, label, order = _build_filters()
+                grid = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-grid")
+            with gr.Column(elem_id="pp-project-side"):
+                labels, words, into, merge = _build_labels()
+                form, approved, prepare, lost, download = _build_export()
+                with gr.Column(elem_classes="pp-card"):
+                    gr.HTML("<h3>The whole project</h3>")
+                    save = gr.Button("Save as …", size="md", elem_id="pp-project-save")
+                    gr.HTML(markup.hint("One file with pictures, labels and every step; “Open a file …” takes it."))
+    return ProjectPage(
+        viewed, said, outside, shelf, name, make, bring, inside, head, state, label, order, grid, add, path, add_path,
+        labels, words, into, merge, form, approved, prepare, lost, download, save, file,
+    )  # fmt: skip
+
+
+def _build_filters() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
+    with gr.Row(elem_classes="pp-filters"):
+        words = project_markup.STATES
+        states = [("All pictures", ""), *((words[each].capitalize(), each.value) for each in words)]
+        state = gr.Dropdown(states, value="", label="Show", elem_id="pp-show-state", min_width=120)
+        label = gr.Dropdown([("Any label", "")], value="", label="With", elem_id="pp-show-label", min_width=120)
+        orders = [(each.value.capitalize(), each.value) for each in Order]
+        order = gr.Dropdown(orders, value=Order.ADDED.value, label="Order", elem_id="pp-show-order", min_width=120)
+    return state, label, order
+
+
+def _build_ways_in(settings: Settings) -> tuple[gr.UploadButton, gr.Textbox, gr.Button]:
+    with gr.Row(elem_classes="pp-inline"):
+        add = gr.UploadButton(
+            "Add pictures or labels …", file_count="multiple", size="md", elem_id="pp-project-add", scale=1, min_width=190
+        )
+        local = local_files(settings)
+        path = gr.Textbox(
+            placeholder="… or a folder or file on this machine", show_label=False, max_lines=1,
+            label="Folder or file on this machine", visible=local, elem_id="pp-project-path", scale=2, min_width=160,
+        )  # fmt: skip
+        add_path = gr.Button("Add", size="md", visible=local, elem_id="pp-project-add-path", scale=0, min_width=64)
+    return add, path, add_path
+
+
+def _build_labels() -> tuple[gr.HTML, gr.Dropdown, gr.Dropdown, gr.Button]:
+    with gr.Column(elem_classes="pp-card"):
+        gr.HTML("<h3>Labels</h3>")
+        labels = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-labels")
+        with gr.Row(elem_classes="pp-merge"):
+            many: dict[str, Any] = {"allow_custom_value": True, "min_width": 100}
+            words = gr.Dropdown([], multiselect=True, label="Merge", elem_id="pp-merge-words", **many)
+            into = gr.Dropdown([], value=None, label="into", elem_id="pp-merge-into", **many)
+        merge = gr.Button("Merge", size="md", elem_id="pp-merge")
+        gr.HTML(markup.hint("Renames in every picture, and in answers to come. Undo takes it back at once."))
+    return labels, words, into, merge
+
+
+def _build_export() -> tuple[gr.Dropdown, gr.Checkbox, gr.Button, gr.HTML, gr.DownloadButton]:
+    with gr.Column(elem_classes="pp-card"):
+        gr.HTML("<h3>Export</h3>")
+        form = gr.Dropdown(exports_panel.choices(), value="coco", label="Labels as", elem_id="pp-project-format")
+        approved = gr.Checkbox(False, label="Approved pictures only", container=False, elem_id="pp-project-approved")
+        prepare = gr.Button("Write and check", size="md", elem_id="pp-project-prepare")
+        lost = gr.HTML("", elem_id="pp-project-lost")
+        download = gr.DownloadButton("Download", variant="primary", visible=False, elem_id="pp-project-download")
+    return form, approved, prepare, lost, download
+
+
+def local_files(settings: Settings) -> bool:
+    """Whether visitors sit at this machine, so that it may read files for them by their path."""
+    return not settings.on_space and settings.host in ("127.0.0.1", "localhost", "::1")
+
+
+def wire(
+    made: ProjectPage,
+    tab: gr.Tab,
+    pages: gr.Tabs,
+    session: gr.State,
+    pictures: PicturePanel,
+    result: ResultView,
+    desk: Desk,
+) -> None:
+    _wire_looking(made, tab, desk)
+    stage = Stage(session, pictures, result, desk)
+    _wire_acts(made, pages, stage, desk)
+    _wire_merging(made, stage, desk)
+    _wire_ways_in(made, desk)
+    _wire_ways_out(made, result, desk)
+
+
+def _wire_looking(made: ProjectPage, tab: gr.Tab, desk: Desk) -> None:
+    def look(view: Viewed, request: gr.Request) -> Updates:
+        return _show(made, view, desk, str(request.session_hash))
+
+    def choose(view: Viewed, state: object, label: object, order: object, request: gr.Request) -> Updates:
+        chosen = attempt(lambda: project_view.filtered(view, state, label, order))
+        if isinstance(chosen, Problem):
+            return {made.said: markup.trouble(chosen)}
+        return _show(made, chosen, desk, str(request.session_hash))
+
+    tab.select(look, made.viewed, made.shown, **_SHARED)
+    fields = [made.state, made.label, made.order]
+    gr.on([each.input for each in fields], choose, [made.viewed, *fields], made.shown, **_SHARED)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The Picture page, as far as the project changes it."""
+
+    session: gr.State
+    pictures: PicturePanel
+    result: ResultView
+    desk: Desk
+
+    @property
+    def parts(self) -> list[Any]:
+        return [self.session, self.pictures.current, *self.result.cleared]
+
+    def put(self, now: Session) -> Updates:
+        current = markup.current_picture(now.picture)
+        return {self.session: now, self.pictures.current: current, **asking.shown(self.result, now)}
+
+    def again(self, now: Session, name: str, visitor: str) -> Updates:
+        """What it shows, anew, where that is of the project that was changed."""
+        if now.member is None or now.member.project != name or self.desk.runs.running(visitor):
+            return {}
+        shown = attempt(lambda: projects.turn(now, 0, self.desk.projects, visitor, self.desk.shelf))
+        return {self.session: replace(now, member=None)} if isinstance(shown, Problem) else self.put(shown)
+
+
+def _wire_acts(made: ProjectPage, pages: gr.Tabs, stage: Stage, desk: Desk) -> None:
+    def press(view: Viewed, now: Session, chosen: gr.EventData, request: gr.Request) -> Updates:
+        visitor = str(request.session_hash)
+        told: dict[str, object] = chosen._data if isinstance(chosen._data, dict) else {}
+        if told.get("act") in ("show", "review"):
+            return open_picture(view, told, visitor)
+        done = attempt(lambda: project_view.act(view, told, desk.projects, visitor))
+        if isinstance(done, Problem):
+            return {made.said: markup.trouble(done)}
+        after, words = done
+        looks = told.get("act") in ("open", "close", "turn", "label")
+        again = {} if looks else stage.again(now, view.project, visitor)
+        return {**_show(made, after, desk, visitor, markup.hint(words) if words else ""), **again}
+
+    def open_picture(view: Viewed, told: dict[str, object], visitor: str) -> Updates:
+        def find() -> Session:
+            if told.get("act") == "review":
+                return projects.first_open(desk.projects, visitor, view.project, view.order, desk.shelf)
+            number = project_view.number(told)
+            return projects.show(desk.projects, visitor, view.project, number, view.order, desk.shelf)
+
+        got = BUSY if desk.runs.running(visitor) else attempt(find)
+        if isinstance(got, Problem):
+            return {made.said: markup.trouble(got)}
+        return {made.said: "", pages: gr.Tabs(selected="picture"), **stage.put(got)}
+
+    for part in (made.shelf, made.head, made.grid, made.labels):
+        part.select(press, [made.viewed, stage.session], [*made.shown, *stage.parts, pages], **_SHARED)
+
+
+def _wire_merging(made: ProjectPage, stage: Stage, desk: Desk) -> None:
+    def unite(view: Viewed, now: Session, words: object, into: object, request: gr.Request) -> Updates:
+        visitor = str(request.session_hash)
+
+        def do() -> str:
+            chosen = [each for each in words if isinstance(each, str)] if isinstance(words, list) else []
+            with desk.projects.lend(view.project, visitor) as project:
+                return project_view.merged(project, chosen, into if isinstance(into, str) else "")
+
+        said = attempt(do)
+        if isinstance(said, Problem):
+            return {made.said: markup.trouble(said)}
+        return {**_show(made, view, desk, visitor, markup.hint(said)), **stage.again(now, view.project, visitor)}
+
+    inputs = [made.viewed, stage.session, made.words, made.into]
+    made.merge.click(unite, inputs, [*made.shown, *stage.parts], **_SHARED)
+
+
+def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
+    def create(view: Viewed, name: object, request: gr.Request) -> Updates:
+        visitor = str(request.session_hash)
+
+        def do() -> Viewed:
+            desk.projects.create(name if isinstance(name, str) else "", visitor).close()
+            return Viewed(folder_name(str(name)))
+
+        after = attempt(do)
+        if isinstance(after, Problem):
+            return {made.said: markup.trouble(after)}
+        return {made.name: "", **_show(made, after, desk, visitor)}
+
+    def upload(view: Viewed, paths: Any, request: gr.Request) -> Iterator[Updates]:
+        given = [paths] if isinstance(paths, str) else list(paths or [])
+        files = [(Path(each), Path(each).name) for each in given]
+        yield from _taken(made, view, files, desk, str(request.session_hash))
+
+    def from_path(view: Viewed, path: object, request: gr.Request) -> Iterator[Updates]:
+        found = Path(str(path).strip().strip("\"'")).expanduser() if isinstance(path, str) and path.strip() else None
+        if found is None or not local_files(desk.settings) or not found.exists():
+            words = "There is no such folder or file on this machine. Give its whole path."
+            yield {made.said: markup.trouble(Problem(words))}
+            return
+        yield from _taken(made, view, [(found, found.name)], desk, str(request.session_hash))
+
+    once: dict[str, Any] = {**_QUIET, "concurrency_id": "take", "concurrency_limit": 2, "trigger_mode": "once"}
+    gr.on([made.make.click, made.name.submit], create, [made.viewed, made.name], [made.name, *made.shown], **_SHARED)
+    made.bring.upload(upload, [made.viewed, made.bring], made.shown, **once)
+    made.add.upload(upload, [made.viewed, made.add], made.shown, **once)
+    gr.on([made.add_path.click, made.path.submit], from_path, [made.viewed, made.path], made.shown, **once)
+
+
+def _taken(
+    made: ProjectPage, view: Viewed, files: Sequence[tuple[Path, str]], desk: Desk, visitor: str
+) -> Iterator[Updates]:
+    """Progress in a line while files come in, then the project with them."""
+    yield {made.said: markup.busy("Adding", 0)}
+    done = attempt(lambda: project_view.take(files, view, desk.projects, visitor, lambda words: None))
+    if isinstance(done, Problem):
+        yield _show(made, view, desk, visitor, markup.trouble(done))
+        return
+    after, words = done
+    yield _show(made, after, desk, visitor, words)
+
+
+def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
+    def prepare(view: Viewed, form: object, approved: object, threshold: object, request: gr.Request) -> Updates:
+        cut = int(threshold) if isinstance(threshold, int | float) and 0 <= threshold <= 255 else THRESHOLD
+        visitor = str(request.session_hash)
+        ready = attempt(lambda: project_view.prepare(view, form, approved, cut, desk.projects, visitor, desk.shelf))
+        if isinstance(ready, Problem):
+            return {made.lost: markup.trouble(ready), made.download: gr.update(visible=False, value=None)}
+        size = f"{project_markup.counted(ready.pictures, 'picture')}, {ready.path.stat().st_size / 1e6:.1f} MB"
+        note = f"Masks are cut at {cut}, as on the Picture page." if cut != THRESHOLD else ""
+        words = exports_panel.lost(FORMATS[str(form)], ready.losses, about=size, note=note)
+        return {made.lost: words, made.download: gr.update(visible=True, value=str(ready.path))}
+
+    def stale() -> Updates:
+        return {made.lost: "", made.download: gr.update(visible=False, value=None)}
+
+    def save(view: Viewed, request: gr.Request) -> str:
+        path = attempt(lambda: project_view.save(view, desk.projects, str(request.session_hash), desk.shelf))
+        if isinstance(path, Problem):
+            raise gr.Error(path.text, print_exception=False, title="Not saved", duration=6)
+        return str(path)
+
+    export: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "export", "concurrency_limit": 2}
+    made.prepare.click(
+        prepare, [made.viewed, made.form, made.approved, result.threshold], [made.lost, made.download],
+        show_progress="minimal", show_progress_on=made.lost, trigger_mode="once", **export,
+    )  # fmt: skip
+    gr.on([made.form.input, made.approved.input], stale, None, [made.lost, made.download], queue=False, **_QUIET)
+    made.save.click(save, made.viewed, made.file, trigger_mode="once", show_progress="hidden", **export).success(
+        None, js=_DOWNLOAD
+    )
+
+
+BUSY = Problem("A question is being answered. Wait for it, or press Stop, and open the picture then.")
+
+
+def _show(made: ProjectPage, view: Viewed, desk: Desk, visitor: str, said: str = "") -> Updates:
+    """The whole page as it is on disk now. A file that was prepared before is offered no longer."""
+    if view.project:
+        drawn = attempt(lambda: project_view.drawn(view, desk.projects, visitor))
+        if isinstance(drawn, Problem):
+            return _show(made, Viewed(), desk, visitor, said + markup.trouble(drawn))
+        label = [("Any label", ""), *((name or "no label", name) for name in drawn.names if name)]
+        names = [name for name in drawn.names if name]
+        return {
+            made.viewed: view, made.said: said,
+            made.outside: gr.update(visible=False), made.inside: gr.update(visible=True),
+            made.head: drawn.head, made.grid: drawn.grid, made.labels: drawn.labels,
+            made.state: gr.update(value=view.state.value if view.state else ""),
+            made.label: gr.update(choices=label, value=view.label or ""),
+            made.order: gr.update(value=view.order.value),
+            made.words: gr.update(choices=names, value=[]), made.into: gr.update(choices=names, value=None),
+            made.lost: "", made.download: gr.update(visible=False, value=None),
+        }  # fmt: skip
+    there = attempt(lambda: project_markup.shelf(desk.projects.standing(visitor), temporary=desk.projects.temporary))
+    shelf = markup.trouble(there) if isinstance(there, Problem) else there
+    return {
+        made.viewed: view, made.said: said, made.shelf: shelf,
+        made.outside: gr.update(visible=True), made.inside: gr.update(visible=False),
+    }  # fmt: skip

@@ -1,0 +1,185 @@
+"""Between the page and the projects on disk: pictures of a project on the stage, and everything new back into it.
+
+A correction is on disk before the page hears that it was kept. Knows no gradio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from grounding import images
+from grounding.editing import PERSON
+from grounding.errors import GroundingError, RequestError
+from grounding.types import Detection, Note, NoteKind, Origin, Result, Review
+from jobs.project import Order, Project, Which
+from jobs.project_labels import classes
+from jobs.shelf import Shelf as Projects
+from jobs.shelf import folder_name
+from jobs.work import stamped
+from ui.state import Answer, Member, Session, Sheet, Shelf
+
+NO_PROJECT = "This picture is in no project. Add it to one first."
+
+
+def show(projects: Projects, visitor: str, name: str, picture: int, order: Order, shelf: Shelf) -> Session:
+    """The project's picture on the stage, its labels as its answer."""
+    with projects.lend(name, visitor) as project:
+        entry, path = project.entry(picture), project.picture_path(picture)
+        kept = shelf.keep(images.load(path, name=entry.name), original=path)
+        sample = project.sample(picture)
+        answer = None
+        if sample is not None:
+            result = sample.result
+            answer = Answer(sample.task, "", _model(result), result, said=_models_own(result.detections))
+        return Session(kept, answer, member=member(project, name, picture, order))
+
+
+def member(project: Project, name: str, picture: int, order: Order) -> Member:
+    """Where the picture stands in the project now."""
+    entries = project.pictures(order)
+    place = next((place for place, each in enumerate(entries, 1) if each.id == picture), 0)
+    entry = project.entry(picture)
+    left = sum(each.state is Review.OPEN for each in entries)
+    labels = tuple(each.name for each in classes(project) if each.name)
+    return Member(name, project.name, picture, entry.version, order, place, len(entries), entry.state, left, labels)
+
+
+def keep_edit(after: Session, projects: Projects, visitor: str) -> Session:
+    """`after`, whose objects a person changed, once they are in its project; RequestError where they cannot be."""
+    at = after.member
+    if at is None or after.answer is None:
+        return after
+    with projects.lend(at.project, visitor) as project:
+        project.set_labels(at.picture, after.answer.result.detections, since=at.version)
+        return replace(after, member=member(project, at.project, at.picture, at.order))
+
+
+def keep_answers(before: Session, after: Session, projects: Projects, visitor: str) -> Session:
+    """`after` with its new answers in the projects of their pictures; where that fails, a note says so."""
+    answered = {id(each.answer) for each in before.sheets}
+    sheets = tuple(
+        _kept(each, projects, visitor) if each.member and each.answer and id(each.answer) not in answered else each
+        for each in after.sheets
+    )
+    if after.album:
+        return after.showing(sheets, after.place)
+    return replace(after, answer=sheets[0].answer, member=sheets[0].member) if sheets else after
+
+
+def _kept(sheet: Sheet, projects: Projects, visitor: str) -> Sheet:
+    at, answer = sheet.member, sheet.answer
+    assert at is not None
+    assert answer is not None
+    try:
+        with projects.lend(at.project, visitor) as project:
+            sample = project.put_answer(at.picture, answer.task, _signed(answer))
+            found = sample.result.detections
+            result = replace(answer.result, detections=found, notes=_notes(answer.result, sample.result))
+            made = replace(answer, result=result, said=_models_own(found))
+            return replace(sheet, answer=made, member=member(project, at.project, at.picture, at.order))
+    except GroundingError as error:
+        note = Note(NoteKind.SKIPPED, f"This answer is not in the project: {error}")
+        return replace(sheet, answer=replace(answer, result=replace(answer.result, notes=(*answer.result.notes, note))))
+
+
+def add(now: Session, projects: Projects, visitor: str, name: str, *, new: bool) -> Session:
+    """What is on the page, answers and corrections included, in a project; the picture shown is its picture now."""
+    if now.picture is None:
+        raise RequestError("Give a picture first; then it can go into a project.")
+    if new:
+        projects.create(name, visitor).close()
+    name = folder_name(name)
+    with projects.lend(name, visitor) as project:
+        sheets = tuple(each if each.member else _added(each, project, name) for each in now.sheets)
+        members = [each.member and member(project, each.member.project, each.member.picture, each.member.order)
+                   if each.member and each.member.project == name else each.member for each in sheets]  # fmt: skip
+    sheets = tuple(replace(each, member=at) for each, at in zip(sheets, members, strict=True))
+    if now.album:
+        return now.showing(sheets, now.place)
+    return replace(now, answer=sheets[0].answer, member=sheets[0].member)
+
+
+def _added(sheet: Sheet, project: Project, name: str) -> Sheet:
+    picture = project.add_picture(_file(sheet), sheet.picture.name or "picture.png")
+    answer = sheet.answer
+    if answer is not None:
+        signed = _signed(answer)
+        if answer.said is None:
+            sample = project.put_answer(picture, answer.task, signed)
+        else:  # corrected before it came here
+            if answer.model != PERSON:
+                said = replace(answer, result=replace(answer.result, detections=answer.said))
+                project.put_answer(picture, answer.task, _signed(said))
+            sample = project.set_labels(picture, signed.detections)
+        result = replace(answer.result, detections=sample.result.detections)
+        answer = replace(answer, result=result, said=_models_own(sample.result.detections))
+    return replace(sheet, answer=answer, member=member(project, name, picture, Order.ADDED))
+
+
+def _file(sheet: Sheet) -> bytes:
+    try:
+        return sheet.picture.path.read_bytes()
+    except OSError as error:
+        raise RequestError("This picture was deleted after two hours. Give it again.") from error
+
+
+def decide(now: Session, state: Review | None, projects: Projects, visitor: str, shelf: Shelf) -> Session:
+    """The picture decided on (None: left as it is), and the next open one on the stage; itself where none is left."""
+    at = _member(now)
+    with projects.lend(at.project, visitor) as project:
+        if state is not None:
+            project.set_state(at.picture, state, since=at.version)
+        following = project.next_open(at.order, after=at.picture)
+    return show(projects, visitor, at.project, at.picture if following is None else following, at.order, shelf)
+
+
+def turn(now: Session, by: int, projects: Projects, visitor: str, shelf: Shelf) -> Session:
+    """The picture so many places on, decided or not; by=0: this one again, as it is in the project."""
+    at = _member(now)
+    with projects.lend(at.project, visitor) as project:
+        ids = [each.id for each in project.pictures(at.order)]
+    if not ids:
+        raise RequestError("The project has no pictures any more. Add some, or open another.")
+    place = ids.index(at.picture) if at.picture in ids else at.place - 1 - by
+    return show(projects, visitor, at.project, ids[(place + by) % len(ids)], at.order, shelf)
+
+
+def first_open(projects: Projects, visitor: str, name: str, order: Order, shelf: Shelf) -> Session:
+    """The first picture nobody decided on, to begin with; the first of all where there is none."""
+    with projects.lend(name, visitor) as project:
+        wanted = project.next_open(order)
+        if wanted is None:
+            entries = project.pictures(order, Which(most=1))
+            if not entries:
+                raise RequestError("There is no picture in this project yet. Add some first.")
+            wanted = entries[0].id
+    return show(projects, visitor, name, wanted, order, shelf)
+
+
+def _member(now: Session) -> Member:
+    if now.member is None:
+        raise RequestError(NO_PROJECT)
+    return now.member
+
+
+def _signed(answer: Answer) -> Result:
+    """The result, every object with an origin: what came without one came from this answer."""
+    backend = answer.asked.backend if answer.asked else ""
+    origin = answer.result.origin or Origin(backend, answer.model, answer.prompt)
+    found = tuple(each if each.origin else replace(each, origin=origin) for each in answer.result.detections)
+    return stamped(replace(answer.result, detections=found, origin=origin), answer.at)
+
+
+def _models_own(found: Iterable[Detection]) -> tuple[Detection, ...]:
+    """What a model, not a person, put there: corrections of it know what it was."""
+    return tuple(each for each in found if not (each.origin and each.origin.backend == PERSON))
+
+
+def _model(result: Result) -> str:
+    origins = [result.origin, *(each.origin for each in result.detections)]
+    return next((each.model for each in origins if each and each.model), "in the project")
+
+
+def _notes(answer: Result, laid_over: Result) -> tuple[Note, ...]:
+    return (*answer.notes, *(note for note in laid_over.notes if note not in answer.notes))
