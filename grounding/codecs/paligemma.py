@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,7 @@ LOC_BINS = 1024  # <loc0000> … <loc1023>
 _LABEL_LIMIT = 200  # characters; a longer "label" is a model that ran away
 _PREFIX_LIMIT = 2000  # characters; the 80 COCO names take 900, and checkpoints were trained on 128 to 512 tokens
 _LISTED = re.compile("[;；]")
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TARGETS = re.compile(r"\s*(?:detect|segment)\s(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -151,7 +153,15 @@ def decode(
     found, more = _named(found, asked)
     notes += more
     outcome = outcome_of(found, notes, empty=not said_together)
-    return Decoded(outcome, tuple(with_masks(found, mask_decoder) if mask_decoder else found), tuple(notes))
+    return Decoded(outcome, tuple(with_masks(found, mask_decoder) if mask_decoder else found), _counted(notes))
+
+
+def _counted(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Each note once, in order; a model that goes in circles earns hundreds of one."""
+    return tuple(
+        note if times == 1 else replace(note, detail=f"{times} times: {note.detail}")
+        for note, times in Counter(notes).items()
+    )
 
 
 def _asked_labels(prompt: str) -> tuple[str, ...]:
@@ -165,7 +175,7 @@ def _read(group: Group, last: Piece | None, notes: list[Note]) -> list[tuple[Det
     A box or a mask is whole once its last token is there; what comes behind cannot unmake it.
     """
     label = group.words[-1] if group.words else None
-    name = label.text[:_LABEL_LIMIT] if label else ""
+    name = _INVISIBLE.sub("", label.text[:_LABEL_LIMIT]) if label else ""
     whole = len(group.locs) - len(group.locs) % 4
     surplus = len(group.locs) - whole
     ends_here = last is not None and surplus > 0 and group.locs[-1] is last

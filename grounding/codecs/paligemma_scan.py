@@ -36,7 +36,7 @@ GRAMMAR = re.compile(
 """The prompts PaliGemma was trained on."""
 
 _ECHO = re.compile(r"(?:detect|segment)[ \t][^\n<]*(?:\n|(?=<loc))", re.IGNORECASE)
-_EDGES = ",:，：、،\t \u00a0\u3000"  # what stands between a box and a name without being part of it
+_EDGES = ",:|，：、،\t \u00a0\u3000\u200b\ufeff"  # what stands between a box and a name without being part of it
 _FAR = 1_000_000  # for numbers beyond every token there is
 
 

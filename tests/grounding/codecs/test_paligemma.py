@@ -87,6 +87,9 @@ NAMELESS = ("", (100, 200, 300, 400), None)
         pytest.param(f"{BOX} cat and {OTHER} dog", [CAT, DOG], id="and"),
         pytest.param(f"{BOX} cat, and\n{OTHER} dog", [CAT, DOG], id="comma and at the end of a line"),
         pytest.param(f"{BOX} and {OTHER} dog", [NAMELESS, DOG], id="nothing but and"),
+        pytest.param(f"{BOX} cat | {OTHER} dog", [CAT, DOG], id="bars"),
+        pytest.param(f"\ufeff{BOX}\u200b cat", [CAT], id="byte order mark and a space of no width"),
+        pytest.param(f"{BOX} ca\0t", [CAT], id="NUL in a label"),
         pytest.param(f"{BOX} , {OTHER} dog", [NAMELESS, DOG], id="nothing but a comma"),
         pytest.param(f"{BOX} salt and", [("salt and", *CAT[1:])], id="and at the very end"),
         pytest.param(f"{BOX} sand {OTHER} band", [("sand", *CAT[1:]), ("band", *DOG[1:])], id="words that end in and"),
@@ -139,6 +142,8 @@ S, R, C, M = NoteKind.SKIPPED, NoteKind.REPAIRED, NoteKind.CUT, NoteKind.MODEL
         pytest.param(f"{loc(100, 200, 100, 400)} cat", Outcome.UNRECOGNISED, [], [S], id="no height"),
         pytest.param(f"{loc(100, 200, 300, 200)} cat ; {OTHER} dog", Outcome.REPAIRED, [DOG], [S], id="no width"),
         pytest.param(f"{loc(0, 0, 0, 0)} cat", Outcome.UNRECOGNISED, [], [S], id="a point of nothing"),
+        pytest.param("<loc0500>" * 1000, Outcome.UNRECOGNISED, [], [S], id="a point of nothing over and over"),
+        pytest.param("<loc0500>" * 1001, Outcome.TRUNCATED, [], [C, S], id="a point of nothing until it was cut"),
         pytest.param(f"{loc(300, 200, 100, 400)} cat", Outcome.REPAIRED, [CAT], [R], id="upside down"),
         pytest.param(f"{loc(300, 400, 100, 200)} cat", Outcome.REPAIRED, [CAT], [R], id="inverted both ways"),
         pytest.param(f"{loc(100, 200, 300, 1024)} cat", Outcome.UNRECOGNISED, [], [S], id="location 1024"),
@@ -435,7 +440,7 @@ def test_no_text_of_a_person_becomes_a_token(text: str) -> None:
 
 LABELS = st.text(
     st.characters(exclude_categories=["C", "Z"], exclude_characters="<;；"), min_size=1, max_size=12
-).filter(lambda label: label == label.strip(",:，：、،"))
+).filter(lambda label: label == label.strip(",:|，：、،"))
 
 
 @st.composite
