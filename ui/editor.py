@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
 from ui import corrections, projects
+from ui.components import SceneView
 from ui.desk import Desk
 from ui.messages import Problem, attempt
 from ui.state import Session
@@ -59,7 +60,7 @@ def _script(body: str) -> str:
 
 def build_stage(first: Session) -> tuple[gr.HTML, gr.HTML]:
     """The canvas with its tools, and where the answers to corrections arrive."""
-    stage = gr.HTML(
+    stage = SceneView(
         corrections.scene(first),
         html_template='<div class="pp-ed"></div>',
         js_on_load=_script("main.mount(element, props, watch, (post) => trigger('edit', post));"),

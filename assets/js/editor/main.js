@@ -15,10 +15,17 @@ export function mount(element, props, watch, send) {
   if (!host) return setTimeout(() => mount(element, props, watch, send), 50); // Gradio has not drawn it yet
   editor = root.editor = new Editor(root, host, send);
   if (looks) editor.setLooks(looks);
-  // A copy: Gradio patches the value in place when the next one comes, while this one's masks are still being decoded.
-  const load = () => editor.load(structuredClone(props.value));
+  const load = () => editor.load(unpacked(props.value));
   watch("value", load);
   load();
+}
+
+/** The scene as ui/components.py packs it. Its own from here on: Gradio patches values in place when the next one comes. */
+function unpacked(value) {
+  if (!value) return null;
+  const scene = JSON.parse(value.scene);
+  scene.picture.file = { ...value.file };
+  return scene;
 }
 
 /** What became of a correction: {sequence, ok, said}. */

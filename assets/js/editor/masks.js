@@ -129,19 +129,40 @@ export function bounds(mask, threshold) {
 
 /** A mask as the server sends it, its levels unpacked. */
 export async function decode({ frame, size, data, threshold, own }) {
-  const levels = new Uint8Array(await through(new DecompressionStream("deflate"), fromBase64(data)));
+  const levels = await through(new DecompressionStream("deflate"), fromBase64(data));
   return { frame, w: size[0], h: size[1], levels, threshold, own: Boolean(own) };
 }
 
 /** A mask as the server reads it. */
 export async function encode({ frame, w, h, levels, threshold }) {
-  const packed = new Uint8Array(await through(new CompressionStream("deflate"), levels));
+  const packed = await through(new CompressionStream("deflate"), levels);
   return { frame, size: [w, h], data: toBase64(packed), threshold };
 }
 
-const through = (stream, bytes) => new Response(new Blob([bytes]).stream().pipeThrough(stream)).arrayBuffer();
+/** All that comes out of `stream` for `bytes`. Without Blob and Response: each of those asks another process. */
+async function through({ readable, writable }, bytes) {
+  const writer = writable.getWriter();
+  const [chunks] = await Promise.all([drained(readable.getReader()), writer.write(bytes), writer.close()]);
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
 
-const fromBase64 = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+async function drained(reader) {
+  const chunks = [];
+  for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) chunks.push(value);
+  return chunks;
+}
+
+function fromBase64(text) {
+  const packed = atob(text), bytes = new Uint8Array(packed.length);
+  for (let at = 0; at < packed.length; at++) bytes[at] = packed.charCodeAt(at);
+  return bytes;
+}
 
 function toBase64(bytes) {
   let text = "";
