@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from backends.paligemma_features import Features
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_scores import Place, place_columns, places_of
+from backends.paligemma_shortcuts import head_read_once, last_token_only
 from backends.paligemma_voice import Answer, Kind, Row, Token, Voice, decoder, token_kinds
 
 
@@ -98,8 +99,9 @@ class Engine:
                 elif self._kinds.get(token, Kind.WORD) not in voice.allows:
                     tokens[place] = scores[place].masked_fill(self._outside(voice.allows, scores), -torch.inf).argmax()
                     forced[place] = True
-            log_probs = scores.gather(1, tokens[:, None])[:, 0] - scores.logsumexp(-1)
-            places = self._places(scores)
+            total = scores.logsumexp(-1)
+            log_probs = scores.gather(1, tokens[:, None])[:, 0] - total
+            places = self._places(scores, total)
         said = [
             Token(token, log_prob, self._kinds.get(token, Kind.WORD), token in self._ends, was_forced, place)
             for token, log_prob, was_forced, place in zip(
@@ -108,11 +110,11 @@ class Engine:
         ]
         return [Heard(voice, token) for voice, token in zip(voices, said, strict=True)], tokens
 
-    def _places(self, scores: Any) -> Sequence[Place | None]:
+    def _places(self, scores: Any, total: Any) -> Sequence[Place | None]:
         first = self._first_loc
         if first is None:
             return [None] * len(scores)
-        return places_of(place_columns(scores, first).tolist())
+        return places_of(place_columns(scores, first, total).tolist())
 
     def _outside(self, allowed: tuple[Kind, ...], scores: Any) -> Any:
         """bool[vocabulary]: which tokens are of no allowed kind."""
@@ -141,9 +143,10 @@ class _Run:
 
         ids = self._prompts["input_ids"]
         seen = BaseModelOutputWithPooling(pooler_output=self._features)
-        return self._forward(
-            ids, self._mask.cumsum(1), token_type_ids=torch.zeros_like(ids), mm_encoder_outputs={"image": seen}
-        )
+        with last_token_only(self._model):
+            return self._forward(
+                ids, self._mask.cumsum(1), token_type_ids=torch.zeros_like(ids), mm_encoder_outputs={"image": seen}
+            )
 
     def go_on(self, tokens: Any) -> Any:
         """What may come behind `tokens`, int[rows]."""
@@ -163,7 +166,7 @@ class _Run:
     def _forward(self, ids: Any, positions: Any, **first: Any) -> Any:
         import torch
 
-        with torch.inference_mode():
+        with torch.inference_mode(), head_read_once(self._model):
             said = self._model(
                 input_ids=ids,
                 attention_mask=self._mask,

@@ -57,10 +57,14 @@ class Calibration:
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
-def place_columns(logits: Any, first_loc: int) -> Any:
-    """float[rows, 1 + QUANTILES] of one step's float[rows, vocabulary]: mass and quantiles. On the model's device."""
+def place_columns(logits: Any, first_loc: int, total: Any = None) -> Any:
+    """float[rows, 1 + QUANTILES] of one step's float[rows, vocabulary]: mass and quantiles. On the model's device.
+
+    total: float[rows], the logits' logsumexp, where it is known already.
+    """
     logits = logits.float()
-    probs = (logits[:, first_loc : first_loc + LOC_BINS] - logits.logsumexp(-1, keepdim=True)).exp()
+    total = logits.logsumexp(-1) if total is None else total
+    probs = (logits[:, first_loc : first_loc + LOC_BINS] - total[:, None]).exp()
     so_far = probs.cumsum(-1)
     mass = so_far[:, -1:]
     marks = mass * (so_far.new_ones(QUANTILES).cumsum(0) - 0.5) / QUANTILES
