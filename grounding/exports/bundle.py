@@ -15,11 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from PIL import Image
 
 from grounding.errors import ImageError, RequestError
+from grounding.exports.fields import record
 from grounding.images import MAX_PIXELS, load
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".heic", ".heif", ".avif")
@@ -32,8 +33,11 @@ MAX_READ_BYTES = 4_000_000_000
 MAX_PROBLEMS = 200
 """Sentences kept; what comes after is counted."""
 
+_LOOKED_AT = 20  # files, before it is said what a dataset is
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 """What zipfile raises on damaged, encrypted or oddly compressed members."""
+
+T = TypeVar("T")
 
 
 class Bundle:
@@ -83,6 +87,30 @@ class Bundle:
     def json(self, name: str) -> Any:
         """The JSON in a file, numbers that are none refused."""
         return parse_json(self.text(name))
+
+    def has_json(self, is_mine: Callable[[Any], bool]) -> bool:
+        """Whether what one of the first JSON files says is of a certain form."""
+        for name in self.named(".json")[:_LOOKED_AT]:
+            try:
+                if is_mine(self.json(name)):
+                    return True
+            except RequestError:
+                continue
+        return False
+
+    def records(self, name: str, read: Callable[[dict[str, Any]], T]) -> Iterator[T]:
+        """What `read` makes of each line of a JSON Lines file; a problem is told for each line it cannot be made of."""
+        try:
+            lines = self.text(name).split("\n")
+        except RequestError as error:
+            self.problem(name, error)
+            return
+        for place, line in enumerate(lines, 1):
+            try:
+                if line.strip():
+                    yield read(record(parse_json(line), "A line"))
+            except RequestError as error:
+                self.problem(name, f"Line {place} is left out. {error}")
 
     def problem(self, where: str, what: object) -> None:
         """Note one thing that was not read, or not as it stands, in a sentence."""

@@ -113,14 +113,7 @@ def read_coco(bundle: Bundle) -> Iterator[Sample]:
 
 
 def is_coco(bundle: Bundle) -> bool:
-    return any(_is_coco(_parsed(bundle, name)) for name in bundle.named(".json")[:20])
-
-
-def _parsed(bundle: Bundle, name: str) -> Any:
-    try:
-        return bundle.json(name)
-    except RequestError:
-        return None
+    return bundle.has_json(_is_coco)
 
 
 def _is_coco(file: Any) -> bool:

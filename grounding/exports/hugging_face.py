@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from grounding.errors import ConfigError, RequestError
@@ -149,19 +150,12 @@ def read_imagefolder(bundle: Bundle) -> Iterator[Sample]:
     """Every line of every metadata.jsonl; a data set without our `objects` gives its pictures alone."""
     for name in bundle.named("metadata.jsonl"):
         folder = name.removesuffix("metadata.jsonl")
-        try:
-            lines = bundle.text(name).split("\n")
-        except RequestError as error:
-            bundle.problem(name, error)
-            continue
-        for place, line in enumerate(lines, 1):
-            try:
-                if line.strip():
-                    row = fields.record(parse_json(line), "A line")
-                    picture = fields.text(row.get("file_name"))
-                    yield _read_row(row, picture, bundle, folder + picture)
-            except RequestError as error:
-                bundle.problem(name, f"Line {place} is left out. {error}")
+        yield from bundle.records(name, partial(_read_line, bundle=bundle, folder=folder))
+
+
+def _read_line(row: dict[str, Any], bundle: Bundle, folder: str) -> Sample:
+    picture = fields.text(row.get("file_name"))
+    return _read_row(row, picture, bundle, folder + picture)
 
 
 def read_parquet(bundle: Bundle) -> Iterator[Sample]:

@@ -131,13 +131,7 @@ def read_label_studio(bundle: Bundle) -> Iterator[Sample]:
 
 
 def is_label_studio(bundle: Bundle) -> bool:
-    for name in bundle.named(".json")[:20]:
-        try:
-            if _is_tasks(bundle.json(name)):
-                return True
-        except RequestError:
-            continue
-    return False
+    return bundle.has_json(_is_tasks)
 
 
 def _is_tasks(tasks: Any) -> bool:

@@ -115,13 +115,7 @@ def read_labelme(bundle: Bundle) -> Iterator[Sample]:
 
 
 def is_labelme(bundle: Bundle) -> bool:
-    for name in bundle.named(".json")[:20]:
-        try:
-            if _is_labelme(bundle.json(name)):
-                return True
-        except RequestError:
-            continue
-    return False
+    return bundle.has_json(_is_labelme)
 
 
 def _is_labelme(file: Any) -> bool:
@@ -142,7 +136,7 @@ def _read_file(file: dict[str, Any], bundle: Bundle, name: str) -> Sample:
     data = file.get("imageData")
     inside = None
     if isinstance(data, str) and bundle.file(picture) is None:
-        inside = lambda: _decoded(data)  # noqa: E731
+        inside = partial(_decoded, data)
     return read_sample(picture, size_wh, grouped(parts, size_wh), bundle, file=inside)
 
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -104,21 +105,15 @@ def read_paligemma(bundle: Bundle, codec: MaskCodec | None = None) -> Iterator[S
     """One sample for each picture, whatever the number of its lines; masks where a codec is given, else tokens."""
     for name in bundle.named(".jsonl"):
         rows: dict[str, list[tuple[str, str]]] = {}
-        try:
-            lines = bundle.text(name).split("\n")
-        except RequestError as error:
-            bundle.problem(name, error)
-            continue
-        for place, line in enumerate(lines, 1):
-            try:
-                if line.strip():
-                    row = fields.record(parse_json(line), "A line")
-                    said = fields.text(row.get("prefix")), fields.text(row.get("suffix"))
-                    rows.setdefault(fields.text(row.get("image")), []).append(said)
-            except RequestError as error:
-                bundle.problem(name, f"Line {place} is left out. {error}")
+        for picture, pair in bundle.records(name, _read_line):
+            rows.setdefault(picture, []).append(pair)
         for picture, pairs in rows.items():
             yield _read_picture(picture, pairs, bundle, codec)
+
+
+def _read_line(row: dict[str, Any]) -> tuple[str, tuple[str, str]]:
+    """A line's picture, and its prefix and suffix."""
+    return fields.text(row.get("image")), (fields.text(row.get("prefix")), fields.text(row.get("suffix")))
 
 
 def is_paligemma(bundle: Bundle) -> bool:

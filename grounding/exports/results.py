@@ -107,13 +107,7 @@ def read_results(bundle: Bundle) -> Iterator[Sample]:
 
 
 def is_results(bundle: Bundle) -> bool:
-    for name in bundle.named(".json")[:20]:
-        try:
-            if _is_results(bundle.json(name)):
-                return True
-        except RequestError:
-            continue
-    return False
+    return bundle.has_json(_is_results)
 
 
 def _is_results(rows: Any) -> bool:
