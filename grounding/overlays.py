@@ -62,10 +62,6 @@ class Overlay:
     annotator: Callable[[Style], Any]
     on: On = "line"
 
-    @property
-    def needs_mask(self) -> bool:
-        return self.on == "mask"
-
 
 def _sv() -> Any:
     """supervision, imported on the first drawing: it takes seconds, and the page should not wait for it."""

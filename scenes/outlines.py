@@ -74,12 +74,6 @@ def stroke(path: Points, width: float, end_width: float | None = None) -> Points
     return np.concatenate([p + half * side, end, (p - half * side)[::-1], start])
 
 
-def star(cx: float, cy: float, outer: float, inner: float, tips: int, turn: float = -90.0) -> Points:
-    t = np.deg2rad(turn) + np.arange(2 * tips) * np.pi / tips
-    r = np.where(np.arange(2 * tips) % 2 == 0, outer, inner)
-    return np.stack([cx + r * np.cos(t), cy + r * np.sin(t)], 1)
-
-
 def rotate(points: Points, degrees: float) -> Points:
     c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     return np.asarray(points @ np.array([[c, s], [-s, c]]))

@@ -74,11 +74,3 @@ def config(vocabulary: int, image_token: int, *, pad: int, bos: int, eos: int) -
 def build(settings: PaliGemmaConfig) -> PaliGemmaForConditionalGeneration:
     torch.manual_seed(0)
     return PaliGemmaForConditionalGeneration(settings)
-
-
-def speed_up(model: PaliGemmaForConditionalGeneration) -> None:
-    """Swaps in the faster, equal forms of attention and patch embedding for training."""
-    tower = model.model.vision_tower
-    for settings in (tower.config, model.model.language_model.config):
-        settings._attn_implementation = "matmul"
-    tower.embeddings.patch_embedding = PatchLinear(tower.embeddings.patch_embedding)

@@ -26,9 +26,7 @@ TEXT = {
 }
 
 SHARD = 4000  # scenes per rendered shard
-SHARDS = 24
 MASK_PX = 64
-MASK_TOKENS = 16
 MASK_CODES = 128
 
 GRID = 128

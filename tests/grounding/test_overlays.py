@@ -56,7 +56,7 @@ def test_every_overlay_draws_something_of_the_same_size_and_leaves_its_input_alo
     assert image.tobytes() == before
 
 
-@pytest.mark.parametrize("name", [name for name, overlay in OVERLAYS.items() if overlay.needs_mask])
+@pytest.mark.parametrize("name", [name for name, overlay in OVERLAYS.items() if overlay.on == "mask"])
 def test_an_overlay_of_masks_draws_nothing_where_there_is_none(name: str) -> None:
     assert not changed(canvas(), render(canvas(), [thing()], View(overlays=(name,)))).any()
 
