@@ -17,12 +17,14 @@ from starlette.middleware import Middleware
 
 from backends import SPECS, Pool, first_choice
 from grounding.settings import Settings
+from grounding.types import Task
 from ui import (
     actions,
     album_panel,
     api,
     batch_page,
     batch_panel,
+    compare_page,
     cut_panel,
     editor,
     estimate_lines,
@@ -50,7 +52,7 @@ from ui.tabs.prompt import Around
 from ui.theme import theme
 
 ASSETS = Path(__file__).parents[1] / "assets"
-STYLES = ("pinpoint", "editor", "asking", "exports", "batch", "project")
+STYLES = ("pinpoint", "editor", "asking", "exports", "compare", "batch", "project")
 
 log = logging.getLogger("pinpoint")
 
@@ -90,6 +92,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     true = truth_panel.build(first)
             with gr.Tab("Project", id="project") as project_tab:
                 project = project_page.build(settings)
+            compared = compare_page.build(first, welcome.prompts[Task.DETECT], settings)
             batch = batch_panel.build(settings)
         prompts = {tab.task: tab.prompt for tab in tabs}
         picture_panel.wire(pictures, prompts, session, result, trouble, side.backend, desk)
@@ -109,6 +112,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         truth_panel.wire(true, session, result)
         project_bar.wire(bar, page, session, pictures, result, desk)
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)
+        compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:

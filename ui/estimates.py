@@ -5,7 +5,7 @@ Nothing is opened, decoded or sent for it: pictures stand in by their size. Know
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from PIL import Image
@@ -59,7 +59,7 @@ def before(form: Form, session: Session, capabilities: Capabilities, paces: Pace
     if session.picture is None:
         return ""
     lines = [markup.beware(SMALL_WORLD)] if form.model == BUNDLED and session.scene is None else []
-    got = attempt(partial(_took, form, session, capabilities, paces))
+    got = attempt(partial(took, form, session, capabilities, paces))
     if isinstance(got, Problem):
         return "".join([*lines, markup.beware(got.text)])
     remarks = gathering.remarks(form, session, capabilities)
@@ -74,14 +74,33 @@ def planned(form: Form, session: Session, capabilities: Capabilities, paces: Pac
     return plan(made.request, form.model, paces=paces)
 
 
-def _took(form: Form, session: Session, capabilities: Capabilities, paces: Paces) -> str:
+def took(form: Form, session: Session, capabilities: Capabilities, paces: Paces, *, times: int = 1) -> str:
+    """What asking `form` so many times takes, in a line; "" where nothing is known of it."""
     if (there := planned(form, session, capabilities, paces)) is not None:
-        return f"{there}.".replace("1 call, ", "One call, ", 1) if there.calls == 1 else f"{there}."
+        whole = replace(
+            there,
+            prompts=there.prompts * times,
+            prompt_tokens=there.prompt_tokens * times,
+            answer_tokens=there.answer_tokens * times,
+            seconds=there.seconds and there.seconds * times,
+        )
+        return f"{whole}.".replace("1 call, ", "One call, ", 1) if whole.calls == 1 else f"{whole}."
     kit = tools(form.backend) if SPECS[form.backend].tools else None
     if kit is None:
         return ""
     made = gathering.gather(form, session, capabilities, outline, _outline_document)
-    return _said(kit.estimate(form.model, made.request))
+    one = kit.estimate(form.model, made.request)
+    said = _said(
+        replace(
+            one,
+            prompt_tokens=one.prompt_tokens * times,
+            image_tokens=one.image_tokens * times,
+            most_answer_tokens=one.most_answer_tokens * times,
+            cost_usd=None if one.cost_usd is None else one.cost_usd * times,
+            most_usd=None if one.most_usd is None else one.most_usd * times,
+        )
+    )
+    return f"{times} calls. {said}" if times > 1 else said
 
 
 def _said(estimate: Estimate) -> str:

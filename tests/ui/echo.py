@@ -102,16 +102,37 @@ class Echo:
         pass
 
 
+class Wavering(Echo):
+    """Another mind each time: boxes move by hundredths, the last label is now left out, now called something else."""
+
+    model = "wavering"
+
+    def _found(self, request: Request) -> Result:
+        whole = super()._found(request)
+        turn = len(self.requests)
+        moved = [_moved(each, 0.01 * (turn % 3)) for each in whole.detections]
+        if len(moved) > 1:
+            moved = moved[:-1] if turn % 2 else [*moved[:-1], replace(moved[-1], label=f"{moved[-1].label}ish")]
+        return replace(whole, detections=tuple(moved), notes=())
+
+
+def _moved(detection: Detection, by: float) -> Detection:
+    assert detection.box is not None
+    x1, y1, x2, y2 = detection.box
+    return replace(detection, box=Box(x1 + by, y1, min(1, x2 + by), y2 - by))
+
+
 class EchoPool(Pool):
-    """Hands out one Echo for every name, and remembers which keys were asked with."""
+    """Hands out one Echo for every name, and remembers which keys were asked with. twins: others, by their models."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.echo = Echo()
+        self.twins: dict[str, Echo] = {}
         self.keys: list[str] = []
 
     @contextmanager
     def lend(self, name: str, model: str, api_key: str = "") -> Iterator[Backend]:
         self.keys.append(api_key)
-        backend: Any = self.echo
+        backend: Any = self.twins.get(model, self.echo)
         yield backend

@@ -1,0 +1,387 @@
+"""The Compare page: two models about the picture on the Picture page, or one model asked the same again and again.
+
+Moving the IoU slider matches anew what was answered; nothing it calls can reach a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from backends import SPECS, first_choice
+from grounding.matching import LEAST_IOU
+from grounding.settings import Settings
+from grounding.types import Task, Thinking
+from ui import asking, compare_markup, estimates, markup, trial, trial_asking
+from ui.components import Range
+from ui.desk import Desk
+from ui.form import Form, offered
+from ui.messages import Problem, attempt
+from ui.result_view import ResultView
+from ui.sidebar import Sidebar, capabilities
+from ui.state import KEPT_S, Kept, Session
+from ui.tabs.prompt import Tab
+from ui.trial import MANY, SHOWN, TWO, Trial
+
+_SCRIPT = Path(__file__).parents[1] / "assets" / "js" / "compare.js"
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+_THINKING = [("The usual", ""), *((each.value.capitalize(), each.value) for each in Thinking)]
+
+
+@dataclass(frozen=True)
+class SidePanel:
+    box: gr.Column
+    backend: gr.Dropdown
+    model: gr.Dropdown
+    temperature: gr.Textbox
+    thinking: gr.Dropdown
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {
+            "backend": self.backend,
+            "model": self.model,
+            "temperature": self.temperature,
+            "thinking": self.thinking,
+        }
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """trial: what was asked last. followed: the prompt last taken over from the Picture page."""
+
+    tab: gr.Tab
+    trial: gr.State
+    followed: gr.State
+    picture: gr.HTML
+    prompt: gr.Textbox
+    task: gr.Radio
+    kind: gr.Radio
+    sides: tuple[SidePanel, SidePanel]
+    many: gr.Column
+    times: Range
+    key: gr.Textbox
+    run: gr.Button
+    stop: gr.Button
+    before: gr.HTML
+    status: gr.HTML
+    iou: Range
+    stale: gr.HTML
+    board: gr.HTML
+
+
+def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
+    """`prompt`: what the Picture page would look for in its first picture."""
+    with gr.Tab("Compare", id="compare") as tab, gr.Row(elem_id="pp-cmp-layout"):
+        made, followed = gr.State(None, time_to_live=KEPT_S), gr.State(prompt)
+        with gr.Column(elem_id="pp-cmp-left"):
+            with gr.Column(elem_classes="pp-card"):
+                kind = gr.Radio(
+                    [("Two models", TWO), ("One model, many times", MANY)],
+                    value=TWO,
+                    show_label=False,
+                    label="What to compare",
+                    elem_classes="pp-segmented",
+                    elem_id="pp-cmp-kind",
+                )
+                picture = gr.HTML(_picture(first.picture), elem_id="pp-cmp-picture")
+                words = gr.Textbox(
+                    prompt,
+                    label="What to find",
+                    placeholder="cat; dog",
+                    max_lines=1,
+                    max_length=4000,
+                    elem_id="pp-cmp-prompt",
+                )
+                task = gr.Radio(
+                    [("Detect", Task.DETECT.value), ("Segment", Task.SEGMENT.value)],
+                    value=Task.DETECT.value,
+                    show_label=False,
+                    label="Task",
+                    elem_classes="pp-segmented",
+                    elem_id="pp-cmp-task",
+                )
+            sides = _side("A", settings), _side("B", settings)
+            with gr.Column(elem_classes="pp-card", visible=False) as many:
+                times = Range(
+                    trial.LEAST_TIMES,
+                    trial.MOST_TIMES,
+                    5,
+                    step=1,
+                    label="Times to ask",
+                    elem_id="pp-cmp-times",
+                    buttons=[],
+                )
+            with gr.Column(elem_classes="pp-card"):
+                key = gr.Textbox(
+                    type="password",
+                    label="Gemini API key",
+                    info="Empty: the one on the Picture page. Kept in memory for this visit, never stored.",
+                    placeholder="Paste your key",
+                    max_lines=1,
+                    visible=any(SPECS[_first(letter, settings)[0]].needs_key for letter in "AB"),
+                    elem_id="pp-cmp-key",
+                    html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+                )
+                with gr.Row(elem_classes="pp-inline"):
+                    run = gr.Button(
+                        "Compare",
+                        variant="primary",
+                        elem_id="pp-cmp-run",
+                        elem_classes="pp-needs-picture",
+                        min_width=120,
+                        scale=3,
+                    )
+                    stop = gr.Button("Stop", visible=False, elem_id="pp-cmp-stop", min_width=80, scale=1)
+                before = gr.HTML("", elem_classes="pp-before", elem_id="pp-cmp-before")
+        with gr.Column(elem_id="pp-cmp-result"):
+            status = gr.HTML(_status(), elem_id="pp-cmp-status")
+            stale = gr.HTML("", elem_id="pp-cmp-stale")
+            iou = Range(
+                0.05,
+                0.95,
+                LEAST_IOU,
+                step=0.05,
+                label="Same place from this IoU on",
+                elem_id="pp-cmp-iou",
+                buttons=["reset"],
+            )
+            board = gr.HTML(
+                _waiting(first.picture), js_on_load=_SCRIPT.read_text(), apply_default_css=False, elem_id="pp-cmp-board"
+            )
+    return ComparePage(
+        tab,
+        made,
+        followed,
+        picture,
+        words,
+        task,
+        kind,
+        sides,
+        many,
+        times,
+        key,
+        run,
+        stop,
+        before,
+        status,
+        iou,
+        stale,
+        board,
+    )
+
+
+def _first(letter: str, settings: Settings) -> tuple[str, str, str]:
+    """(backend, model, temperature) to begin with: B is Gemini where its key is shared, else A left to chance."""
+    backend, model = first_choice(settings)
+    if letter == "A":
+        return backend, model, ""
+    if settings.share_key and settings.gemini_api_key and backend != "gemini":
+        return *first_choice(settings, "gemini"), ""
+    return backend, model, "1"
+
+
+def _side(letter: str, settings: Settings) -> SidePanel:
+    backend, model, temperature = _first(letter, settings)
+    heeds = SPECS[backend].capabilities.options
+    low = letter.lower()
+    choices = [(SPECS[name].title, name) for name in offered(settings)]
+    with gr.Column(elem_classes="pp-card pp-cmp-side", elem_id=f"pp-cmp-side-{low}") as box:
+        with gr.Row(elem_classes="pp-inline"):
+            backend_box = gr.Dropdown(
+                [*choices, ("The answer on the Picture page", SHOWN)],
+                value=backend,
+                label="Runs on",
+                filterable=False,
+                scale=3,
+                min_width=150,
+                elem_id=f"pp-cmp-backend-{low}",
+            )
+            warmth = gr.Textbox(
+                temperature,
+                label="Temperature",
+                placeholder="usual",
+                max_lines=1,
+                min_width=84,
+                visible="temperature" in heeds,
+                elem_id=f"pp-cmp-temperature-{low}",
+            )
+        with gr.Row(elem_classes="pp-inline"):
+            model_box = gr.Dropdown(
+                _models(backend, settings),
+                value=model,
+                label="Model",
+                allow_custom_value=True,
+                scale=2,
+                min_width=150,
+                elem_id=f"pp-cmp-model-{low}",
+            )
+            thinking = gr.Dropdown(
+                _THINKING, value="", label="Thinking", filterable=False, min_width=104, visible="thinking" in heeds
+            )
+    return SidePanel(box, backend_box, model_box, warmth, thinking)
+
+
+def _models(backend: str, settings: Settings) -> list[str]:
+    return list(dict.fromkeys((first_choice(settings, backend)[1], *SPECS[backend].models)))
+
+
+def _picture(kept: Kept | None) -> str:
+    if kept is None:
+        return markup.hint("No picture yet: give one on the Picture page.")
+    name = markup.safe(kept.name or "Picture")
+    return (
+        f'<div class="pp-current"><img src="{markup.data_uri(kept)}" alt="The picture on the Picture page">'
+        f"<div><strong><bdi>{name}</bdi></strong><span>from the Picture page</span></div></div>"
+    )
+
+
+def _waiting(kept: Kept | None) -> str:
+    return compare_markup.waiting(kept) if kept else ""
+
+
+def _status(words: str = "Ask two models the same, and see where they differ.") -> str:
+    return f'<div class="pp-status" data-tone="quiet"><strong>{words}</strong></div>'
+
+
+def wire(
+    panel: ComparePage,
+    page: gr.Blocks,
+    pages: gr.Tabs,
+    session: gr.State,
+    result: ResultView,
+    sidebar: Sidebar,
+    tabs: list[Tab],
+    desk: Desk,
+) -> None:
+    _wire_choices(panel, session, tabs, desk)
+    _wire_board(panel, pages, session, result)
+    trial_asking.wire(panel, page, session, sidebar, desk)
+
+
+def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: Desk) -> None:
+    """What is chosen on the left shows and hides what belongs to it, and says what asking will take."""
+    a, b = panel.sides
+
+    def choose_kind(kind: object) -> list[Any]:
+        many = kind == MANY
+        words = "Ask one model the same again and again, and see how steady it is."
+        return [
+            gr.update(visible=not many),
+            gr.update(visible=many),
+            gr.update(value="Ask again and again" if many else "Compare"),
+            _status(words) if many else _status(),
+        ]
+
+    panel.kind.input(choose_kind, panel.kind, [b.box, panel.many, panel.run, panel.status], **_QUIET)
+
+    def choose_backend(backend: object, other: object) -> list[Any]:
+        names = [name for name in (backend, other) if isinstance(name, str) and name in offered(desk.settings)]
+        needs_key = gr.update(visible=any(SPECS[name].needs_key for name in names))
+        if backend == SHOWN:
+            return [*(gr.update(visible=False) for _ in range(3)), needs_key]
+        if not isinstance(backend, str) or backend not in names:
+            return [gr.skip()] * 4
+        heeds = SPECS[backend].capabilities.options
+        models = _models(backend, desk.settings)
+        return [
+            gr.update(choices=models, value=models[0], visible=True),
+            gr.update(value="", visible="temperature" in heeds),
+            gr.update(value="", visible="thinking" in heeds),
+            needs_key,
+        ]
+
+    for side, other in ((a, b), (b, a)):
+        changed = [side.model, side.temperature, side.thinking, panel.key]
+        side.backend.input(choose_backend, [side.backend, other.backend], changed, **_QUIET)
+
+    def follow(now: Session, words: str, followed: str, *prompts: str) -> list[Any]:
+        """The question of the Picture page, as long as none was typed here."""
+        if words.strip() and words != followed:
+            return [gr.skip()] * 3
+        task = now.answer.task if now.answer and now.answer.task is Task.SEGMENT else Task.DETECT
+        wanted = dict(zip([tab.task for tab in tabs], prompts, strict=True))[task]
+        return [wanted, wanted, task.value]
+
+    asked = [session, panel.prompt, panel.followed, *(tab.prompt for tab in tabs)]
+    panel.tab.select(follow, asked, [panel.prompt, panel.followed, panel.task], **_QUIET)
+    _wire_estimate(panel, session, desk)
+
+
+def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> None:
+    fields = [*panel.sides[0].fields.values(), *panel.sides[1].fields.values()]
+
+    def say(now: Session, words: object, task: object, kind: object, times: object, *chosen: object) -> str:
+        values = [dict(zip(panel.sides[0].fields, part, strict=True)) for part in (chosen[:4], chosen[4:])]
+
+        def lines() -> str:
+            place = trial.read_task(task)
+            count = trial.read_times(times) if kind == MANY else 1
+            read = [
+                trial.read_side(place, {**each, "prompt": words}, desk.settings, with_key=False)
+                for each in values[: 1 if kind == MANY else 2]
+            ]
+            return "".join(_cost(form, letter, now, count, desk) for form, letter in zip(read, "AB", strict=False))
+
+        got = attempt(lines)
+        return "" if isinstance(got, Problem) else got
+
+    gr.on(
+        [
+            panel.tab.select,
+            session.change,
+            panel.prompt.change,
+            panel.task.change,
+            panel.kind.change,
+            panel.times.change,
+        ]
+        + [each.change for each in fields],
+        say,
+        [session, panel.prompt, panel.task, panel.kind, panel.times, *fields],
+        panel.before,
+        trigger_mode="always_last",
+        **_QUIET,
+    )
+
+
+def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) -> str:
+    if now.picture is None or form is None:
+        return ""
+    alone = Session(now.picture, scene=now.scene)
+    able = capabilities(form.backend, desk.settings)
+    got = attempt(lambda: estimates.took(form, alone, able, desk.paces, times=times))
+    if isinstance(got, Problem):
+        return markup.beware(got.text)
+    sent = "" if able.sends_to.startswith("nobody") else f" The picture is sent to {able.sends_to}."
+    said = markup.hint(f"{letter if times == 1 else 'In all'}: {got}{sent}") if got or sent else ""
+    known = form.model != estimates.BUNDLED or now.scene is not None
+    return said if known else said + markup.beware(estimates.SMALL_WORLD)
+
+
+def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView) -> None:
+    def match(made: Trial | None, least_iou: object) -> Any:
+        if made is None:
+            return gr.skip()
+        got = attempt(lambda: trial_asking.show(made, trial.read_iou(least_iou)))
+        return markup.trouble(got) if isinstance(got, Problem) else got
+
+    def move(now: Session, made: Trial | None) -> list[Any]:
+        other = made is not None and (now.picture is None or now.picture.path != made.picture.path)
+        words = "This comparison is about an earlier picture; there is another one on the Picture page by now."
+        board = gr.skip() if made is not None else _waiting(now.picture)
+        return [_picture(now.picture), markup.beware(words) if other else "", board]
+
+    def use(now: Session, made: Trial | None, posted: gr.EventData) -> dict[Any, Any]:
+        post = posted._data if isinstance(posted._data, dict) else {}
+        got = attempt(lambda: trial.take(made, post.get("number"), post.get("picks"), now))
+        if isinstance(got, Problem):
+            return {panel.stale: markup.trouble(got)}
+        return {session: got, panel.stale: "", pages: gr.update(selected="picture"), **asking.shown(result, got)}
+
+    panel.iou.change(match, [panel.trial, panel.iou], panel.board, trigger_mode="always_last", **_QUIET)
+    session.change(move, [session, panel.trial], [panel.picture, panel.stale, panel.board], **_QUIET)
+    outputs = [session, panel.stale, pages, *result.cleared]
+    panel.board.select(use, [session, panel.trial], outputs, show_progress="hidden", api_visibility="private")
