@@ -149,8 +149,10 @@ def _corrected(
     if model is None:
         drawn = Origin(PERSON, "", "", edited=True)
         return Detection(label, box, point, None, mask, id=number, origin=drawn, review=review)
-    box, point = _own(box, model.box), _own(point, model.point)
+    box, point = _own(_own(box, model.box), model.box_before), _own(point, model.point)
     was_label, was_box = model.label_before, model.box_before  # where the model's own was corrected before
+    was_label = model.label if was_label is None else was_label
+    was_box = was_box or model.box
     same = (label, box, point) == (model.label, model.box, model.point) and mask is model.mask
     if same:
         return replace(model, review=review)
@@ -163,8 +165,8 @@ def _corrected(
         mask_tokens=model.mask_tokens if _tokens_hold(box, mask, model) else None,
         origin=replace(model.origin or asked, edited=True),
         review=review,
-        box_before=was_box if was_box or box == model.box else model.box,
-        label_before=was_label if was_label is not None or label == model.label else model.label,
+        box_before=None if box == was_box else was_box,
+        label_before=None if label == was_label else was_label,
     )
 
 
