@@ -1,10 +1,10 @@
-"""A tiny PaliGemma for all tests of the backend, built once, and a model that fails when it is told to."""
+"""A stand-in for the Gemini service; a tiny PaliGemma, built once, and a model that fails when it is told to."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,15 @@ import pytest
 from backends import paligemma_load
 from backends.paligemma_load import Checkpoint
 from tests import tiny_paligemma
+from tests.stand_in import StandIn
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # so little work is slower when it is shared; torch reads it on import
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[StandIn]:
+    with StandIn() as stand_in:
+        yield stand_in
 
 
 @pytest.fixture(scope="session")

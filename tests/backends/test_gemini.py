@@ -31,12 +31,6 @@ BOXES = json.dumps([{"box_2d": [100, 200, 500, 600], "label": "cat"}, {"box_2d":
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
 def backend(service: StandIn) -> Iterator[Gemini]:
     opened = Gemini("gemini-2.5-flash", KEY, service.url, deadline_s=5, backoff_s=0.01)
     yield opened

@@ -22,12 +22,6 @@ HELLO: list[types.PartUnion] = ["hello"]
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
 def connection(service: StandIn) -> Iterator[Connection]:
     opened = Connection(KEY, service.url, deadline_s=3, backoff_s=0.02)
     yield opened

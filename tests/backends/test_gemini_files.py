@@ -28,11 +28,12 @@ from tests.stand_in import Answer, StandIn, reply
 KEY = "AIzaSyCANARY-0123456789-abcdefghijklmnop"
 
 
-@pytest.fixture
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        stand_in.says(reply("so it is"))
-        yield stand_in
+@pytest.fixture(autouse=True)
+def fresh(service: StandIn) -> None:
+    """No file is kept, and every question is answered."""
+    service.says(reply("so it is"))
+    service.files.clear()
+    service.processing, service.kept_for = 0, timedelta(hours=48)
 
 
 @pytest.fixture

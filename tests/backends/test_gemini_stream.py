@@ -24,12 +24,6 @@ LIST = ("```json\n[", *[f"{entry},\n" for entry in ENTRIES[:-1]], ENTRIES[-1], "
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
 def backend(service: StandIn) -> Iterator[Gemini]:
     opened = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=40, backoff_s=0.02)
     yield opened
@@ -82,31 +76,52 @@ def test_words_grow(service: StandIn, backend: Gemini, caption: Request) -> None
     assert [each.text for each in results(backend, caption)] == ["A", "A cat", "A cat on a mat.", "A cat on a mat."]
 
 
-@pytest.mark.parametrize("closing", [False, True], ids=["stop", "closing the iterator"])
-def test_giving_up_closes_the_connection(service: StandIn, backend: Gemini, detect: Request, closing: bool) -> None:
-    service.says(streamed(*LIST, drip_s=0.4))
-    stop = threading.Event()
-    answers = backend.stream(detect, stop)
-    next(answers)
-    started = time.monotonic()
-    if closing:
-        answers.close()  # type: ignore[attr-defined]
-    else:
+QUIET = [
+    pytest.param(streamed(*LIST, drip_s=0.4), id="while boxes drip in"),
+    pytest.param(streamed(LIST[0], *LIST, drip_s=0.7), id="while boxes drip in slowly"),
+    pytest.param(Answer(wait_s=30), id="in the silence before the answer"),
+    pytest.param(Answer(headers=EVENTS, pieces=(b": ping\n\n", b"data: {}\n\n"), drip_s=20), id="after the headers"),
+    pytest.param(Answer(body=b" " * 1000, drip_s=0.1), id="while bytes of nothing drip in"),
+]
+
+
+@pytest.mark.parametrize("answer", QUIET)
+@pytest.mark.parametrize("streaming", [True, False], ids=["streamed", "whole"])
+def test_a_stop_is_heard_and_the_connection_closed_within_a_second_and_a_half(
+    service: StandIn, backend: Gemini, detect: Request, answer: Answer, streaming: bool
+) -> None:
+    service.says(answer)
+    stop, pressed = threading.Event(), [0.0]
+
+    def press() -> None:
+        pressed[0] = time.monotonic()
         stop.set()
-        with pytest.raises(Stopped):
-            list(answers)
-    assert service.gone.wait(1.5 - (time.monotonic() - started)), "the service still believes someone listens"
+
+    threading.Timer(0.5, press).start()
+    with pytest.raises(Stopped):
+        results(backend, detect, stop) if streaming else backend.predict(detect, stop)
+    assert time.monotonic() - pressed[0] < 1.5
+    assert service.gone.wait(1.5 - (time.monotonic() - pressed[0])), "the service still believes someone listens"
+    assert len(service.requests) == 1
 
 
-def test_a_stop_is_heard_in_the_silence_before_the_answer(service: StandIn, backend: Gemini, detect: Request) -> None:
-    service.says(Answer(wait_s=30))
+def test_closing_the_iterator_closes_the_connection(service: StandIn, backend: Gemini, detect: Request) -> None:
+    service.says(streamed(*LIST, drip_s=0.4))
+    answers = backend.stream(detect)
+    next(answers)
+    answers.close()  # type: ignore[attr-defined]
+    assert service.gone.wait(1.5)
+
+
+def test_a_stop_is_heard_while_the_service_is_given_time(service: StandIn, backend: Gemini, detect: Request) -> None:
+    service.says(Answer(429, headers={"Retry-After": "15"}))
     stop = threading.Event()
-    threading.Timer(0.3, stop.set).start()
+    threading.Timer(0.5, stop.set).start()
     started = time.monotonic()
     with pytest.raises(Stopped):
         results(backend, detect, stop)
-    assert time.monotonic() - started < 1.5
-    assert service.gone.wait(1.5)
+    assert time.monotonic() - started < 0.5 + 1.5
+    assert len(service.requests) == 1
 
 
 def test_a_hung_service_ends_at_the_deadline(service: StandIn, detect: Request) -> None:

@@ -33,12 +33,6 @@ MODEL = "gemini-3.6-flash"
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture(scope="module")
 def backend(service: StandIn) -> Iterator[Gemini]:
     opened = Gemini(MODEL, KEY, service.url, deadline_s=60, backoff_s=0.01)
     yield opened
