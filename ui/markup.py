@@ -21,7 +21,6 @@ from grounding.labels import split_labels
 from grounding.types import Note, NoteKind, Outcome, Result, SafetyRating, SafetyReport, Stage, Task, Usage
 from ui.messages import Problem, explanation, headline, missed
 from ui.state import Answer, Kept
-from ui.truth import Held
 
 LOGO = (
     '<svg class="pp-logo" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" fill="none" '
@@ -261,35 +260,6 @@ def dollars(cost: float) -> str:
     if cost >= 0.995:
         return f"${cost:,.2f}"
     return f"${cost:.{max(2, 1 - math.floor(math.log10(cost)))}f}" if cost >= 1e-6 else "$0"
-
-
-def held(held: Held) -> str:
-    """An answer held against the truth: how much was found, how well each sits, what was missed and what invented."""
-    if held.comparison is None:
-        return f'<p class="pp-hint">In this scene there truly is: {safe(held.caption)}.</p>'
-    pairs = held.comparison.pairs
-    facts = [f"{len(pairs)} of {len(held.true)} found"]
-    if pairs:
-        facts.append(f"mean IoU {sum(pair.iou for pair in pairs) / len(pairs):.2f}")
-    if extra := len(held.comparison.only_first):
-        facts.append(f"{extra} not there")
-    unclear = "".join(f"<li>“{safe(words)}” has no plain meaning in this scene.</li>" for words in held.unclear)
-    lines = [_truth_line(held.found[p.first].label, "found", p.iou, p.mask_iou) for p in pairs]
-    lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]
-    lines += [_truth_line(held.found[k].label, "not there") for k in held.comparison.only_first]
-    table = (
-        '<div class="pp-table"><table><caption>The answer against the ground truth</caption><thead><tr>'
-        '<th scope="col">Label</th><th scope="col">Verdict</th><th scope="col">Box IoU</th>'
-        f'<th scope="col">Mask IoU</th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
-    )
-    head = f'<p class="pp-truth-sum"><strong>{", ".join(facts)}</strong></p>'
-    return head + (table if lines else "") + (f'<ul class="pp-picture-notes">{unclear}</ul>' if unclear else "")
-
-
-def _truth_line(label: str, verdict: str, iou: float | None = None, mask_iou: float | None = None) -> str:
-    numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in (iou, mask_iou))
-    tone = {"found": "good", "missed": "warn"}.get(verdict, "stop")
-    return f'<tr><th scope="row"><bdi>{safe(label)}</bdi></th><td data-tone="{tone}">{verdict}</td>{numbers}</tr>'
 
 
 def notes(items: Iterable[Note]) -> str:

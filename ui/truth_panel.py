@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from grounding.overlays import OVERLAYS
-from ui import markup, truth
+from ui import markup, truth, truth_markup
 from ui.form import read_view
 from ui.messages import Problem, attempt
 from ui.result_view import ResultView
@@ -59,7 +59,7 @@ def wire(panel: TruthPanel, session: gr.State, result: ResultView) -> None:
             return [gr.skip(), gr.update(value=words, visible=True), gr.update(visible=False)]
         return [
             gr.update(visible=True),
-            gr.update(value=markup.held(held), visible=True),
+            gr.update(value=truth_markup.held(held), visible=True),
             gr.update(value=held.image, visible=True),
         ]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import scenes
 from grounding.types import Detection, Outcome, Result, Task, View
-from ui import markup
+from ui import truth_markup
 from ui.state import Answer, Session
 from ui.truth import hold
 
@@ -25,20 +25,20 @@ def test_a_perfect_answer_is_told_so():
     assert held.comparison is not None
     assert len(held.comparison.pairs) == len(TRUE)
     assert all(pair.iou > 0.98 and (pair.mask_iou or 0) > 0.98 for pair in held.comparison.pairs)
-    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU" in markup.held(held)
+    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU" in truth_markup.held(held)
 
 
 def test_what_was_missed_and_what_was_invented_are_both_counted():
     gone = next(label for label in scenes.LABELS if label not in {o.label for o in TRUE})
     held = hold(answered(Detection(gone, box=TRUE[0].box)), View())
-    words = markup.held(held) if held else ""
+    words = truth_markup.held(held) if held else ""
     assert f"0 of {len(TRUE)} found, 1 not there" in words
     assert words.count(">missed<") == len(TRUE)
 
 
 def test_an_expression_the_scene_gives_no_meaning_is_not_held_against_the_model():
     held = hold(answered(prompt="<b>unicorn</b>"), View())
-    words = markup.held(held) if held else ""
+    words = truth_markup.held(held) if held else ""
     assert "no plain meaning" in words
     assert "<b>" not in words
 
@@ -47,7 +47,7 @@ def test_a_caption_is_answered_by_the_true_one():
     held = hold(answered(task=Task.CAPTION), View())
     assert held is not None
     assert held.comparison is None
-    assert held.caption in markup.held(held)
+    assert held.caption in truth_markup.held(held)
 
 
 def test_there_is_no_truth_about_other_pictures():

@@ -1,0 +1,35 @@
+"""An answer held against what truly is in a drawn scene, as HTML. Knows no gradio."""
+
+from __future__ import annotations
+
+from ui.markup import safe
+from ui.truth import Held
+
+
+def held(held: Held) -> str:
+    """An answer held against the truth: how much was found, how well each sits, what was missed and what invented."""
+    if held.comparison is None:
+        return f'<p class="pp-hint">In this scene there truly is: {safe(held.caption)}.</p>'
+    pairs = held.comparison.pairs
+    facts = [f"{len(pairs)} of {len(held.true)} found"]
+    if pairs:
+        facts.append(f"mean IoU {sum(pair.iou for pair in pairs) / len(pairs):.2f}")
+    if extra := len(held.comparison.only_first):
+        facts.append(f"{extra} not there")
+    unclear = "".join(f"<li>“{safe(words)}” has no plain meaning in this scene.</li>" for words in held.unclear)
+    lines = [_truth_line(held.found[p.first].label, "found", p.iou, p.mask_iou) for p in pairs]
+    lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]
+    lines += [_truth_line(held.found[k].label, "not there") for k in held.comparison.only_first]
+    table = (
+        '<div class="pp-table"><table><caption>The answer against the ground truth</caption><thead><tr>'
+        '<th scope="col">Label</th><th scope="col">Verdict</th><th scope="col">Box IoU</th>'
+        f'<th scope="col">Mask IoU</th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    )
+    head = f'<p class="pp-truth-sum"><strong>{", ".join(facts)}</strong></p>'
+    return head + (table if lines else "") + (f'<ul class="pp-picture-notes">{unclear}</ul>' if unclear else "")
+
+
+def _truth_line(label: str, verdict: str, iou: float | None = None, mask_iou: float | None = None) -> str:
+    numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in (iou, mask_iou))
+    tone = {"found": "good", "missed": "warn"}.get(verdict, "stop")
+    return f'<tr><th scope="row"><bdi>{safe(label)}</bdi></th><td data-tone="{tone}">{verdict}</td>{numbers}</tr>'
