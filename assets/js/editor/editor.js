@@ -1,12 +1,12 @@
-// The editor of one picture: what is there, what is selected, how it is looked at. Everything else asks it.
+// The editor of one picture: what is shown of it, what is selected, how it is looked at. Everything else asks it.
 
 import { Canvas, rectOf } from "./canvas.js";
 import { legend } from "./colours.js";
 import { make } from "./dom.js";
+import { boxWords, Edits } from "./edits.js";
 import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
 import { decode } from "./masks.js";
-import { History, asSaid, drawn, fitted } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sync } from "./sync.js";
 import { Table } from "./table.js";
@@ -15,13 +15,13 @@ import { View } from "./view.js";
 const AREAS_MS = 60; // how long after a threshold moved the table's areas follow
 const SLICE_MS = 12; // of counting areas at a time; the page stays quick between
 
-export class Editor {
+export class Editor extends Edits {
   /** `root`: the element to fill. `tableHost`: where the table goes. `send`: hands a correction to the server. */
   constructor(root, tableHost, send) {
-    Object.assign(this, { root, scene: null, selected: null, hovered: null, tool: "select", radius: 12, draft: null });
-    Object.assign(this, { rubber: null, cursor: null, colours: new Map(), said: new Map(), lastLabel: null, left: false });
+    super();
+    Object.assign(this, { root, selected: null, hovered: null, tool: "select", radius: 12 });
+    Object.assign(this, { rubber: null, cursor: null, colours: new Map(), left: false });
     this.looks = { overlays: ["mask", "box", "label"], threshold: 127, floor: 0 };
-    this.history = new History();
     this.view = new View();
     this.canvas = new Canvas(this.view, () => this.#state(), () => this.#resized());
     this.stage = this.canvas.element;
@@ -54,9 +54,8 @@ export class Editor {
     const other = this.scene?.picture.key !== scene?.picture.key;
     this.scene = scene;
     if (!scene) return;
-    this.history = new History(objects);
-    this.said = new Map(objects.filter(({ model }) => model).map((each) => [each.id, asSaid(each)]));
-    Object.assign(this, { draft: null, rubber: null });
+    this.begin(objects);
+    this.rubber = null;
     if (!objects.some(({ id }) => id === this.selected)) this.selected = null;
     this.hovered = null;
     this.sync.begin(scene.key, objects);
@@ -81,14 +80,6 @@ export class Editor {
     else if (moved) this.#areasLater();
     this.canvas.touch("masks", ...(moved && !listed ? [] : ["marks", "under"]));
     this.panel.show();
-  }
-
-  get objects() {
-    return this.history.objects;
-  }
-
-  object(id) {
-    return this.objects.find((each) => each.id === id) ?? null;
   }
 
   /** What the score floor lets through; unknown scores always. */
@@ -157,84 +148,6 @@ export class Editor {
   rename(id) {
     this.select(id, { quiet: true });
     this.panel.edit();
-  }
-
-  relabel(id, words) {
-    const object = this.object(id), label = words.trim().replace(/\s+/g, " ");
-    if (object && label !== object.label) this.replace({ ...object, label }, `now ${label || "without a label"}`);
-  }
-
-  review(id, review) {
-    const object = this.object(id);
-    const next = object?.review === review ? "open" : review;
-    if (object) this.replace({ ...object, review: next }, next === "open" ? "open again" : next);
-  }
-
-  fit(id) {
-    const object = this.object(id);
-    if (object?.mask) this.replace(fitted(object, this.looks.threshold), "box fitted to the mask");
-  }
-
-  setThreshold(id, threshold) {
-    const object = this.object(id);
-    if (!object?.mask) return;
-    const words = threshold === null ? "threshold as all" : `own threshold ${threshold}`;
-    this.replace({ ...object, mask: { ...object.mask, threshold } }, words, "threshold");
-  }
-
-  nudgeThreshold(id, step) {
-    const mask = this.object(id)?.mask;
-    if (mask) this.setThreshold(id, Math.min(255, Math.max(0, (mask.threshold ?? this.looks.threshold) + step)));
-  }
-
-  /** As the model gave it, its review kept. */
-  reset(id) {
-    const object = this.object(id), said = this.said.get(id);
-    if (object && said) this.replace({ ...said, review: object.review }, "as the model gave it");
-  }
-
-  /** A new object in place of the one with its number. `kind`: steps of one kind in quick succession undo as one. */
-  replace(object, words, kind = null) {
-    this.#commit(this.objects.map((each) => (each.id === object.id ? object : each)), kind && `${kind} ${object.id}`);
-    this.say(`${object.label || "Object"}: ${words}${words === "moved" || words === "resized" ? `, ${this.#boxWords(object)}` : ""}`);
-  }
-
-  add(shape) {
-    if (shape.box === null) return;
-    const object = shape.id === undefined ? drawn(this.objects, this.nextLabel, shape) : shape;
-    this.#commit([...this.objects, object]);
-    this.setTool(shape.mask ? this.tool : "select");
-    this.select(object.id);
-  }
-
-  placePoint([x, y]) {
-    const { w, h } = this.scene.picture;
-    if (x < 0 || y < 0 || x > w || y > h) return;
-    const point = [x / w, y / h], chosen = this.object(this.selected);
-    if (chosen?.point && !chosen.box) this.replace({ ...chosen, point }, "moved");
-    else this.add({ point });
-  }
-
-  remove(id) {
-    const object = this.object(id);
-    if (!object) return;
-    const place = this.shown().findIndex((each) => each.id === id);
-    this.#commit(this.objects.filter((each) => each.id !== id));
-    this.say(`${object.label || "Object"} deleted`);
-    this.select((this.shown()[place] ?? this.shown().at(-1))?.id ?? null, { quiet: true });
-  }
-
-  undo() {
-    if (this.history.undo()) this.#changed("Undone");
-  }
-
-  redo() {
-    if (this.history.redo()) this.#changed("Done again");
-  }
-
-  /** The label of what is drawn next: that of the selected or last drawn object, else what was asked for first. */
-  get nextLabel() {
-    return this.object(this.selected)?.label ?? this.lastLabel ?? this.scene.labels[0] ?? this.objects[0]?.label ?? "";
   }
 
   setTool(tool) {
@@ -310,24 +223,12 @@ export class Editor {
 
   #inWords(object) {
     const place = this.shown().findIndex(({ id }) => id === object.id) + 1;
-    return `${object.label || "No label"}, ${place} of ${this.shown().length}, ${this.#boxWords(object)}${object.review === "open" ? "" : `, ${object.review}`}`;
+    const verdict = object.review === "open" ? "" : `, ${object.review}`;
+    return `${object.label || "No label"}, ${place} of ${this.shown().length}, ${boxWords(object, this.scene.picture)}${verdict}`;
   }
 
-  #boxWords({ box, point }) {
-    const { w, h } = this.scene.picture;
-    const px = (values) => values.map((value, at) => Math.round(value * (at % 2 ? h : w)));
-    if (box) return `box ${px(box).slice(0, 2).join(", ")} to ${px(box).slice(2).join(", ")}`;
-    return point ? `point ${px(point).join(", ")}` : "no box";
-  }
-
-  #commit(objects, kind = null) {
-    this.draft = null;
-    this.history.commit(objects, kind);
-    this.lastLabel = this.object(this.selected)?.label ?? this.lastLabel;
-    this.#changed();
-  }
-
-  #changed(words = "") {
+  /** The objects are others than before: see Edits. */
+  changed(words = "") {
     if (this.selected !== null && !this.object(this.selected)) this.selected = null;
     this.#listChanged();
     this.canvas.touch("masks", "marks", "under");
@@ -349,19 +250,18 @@ export class Editor {
   /** Areas are counted a few at a time, so that the picture is there first. */
   #countLater() {
     clearTimeout(this.counting);
-    const next = this.shown().find(({ mask }) => mask && !this.canvas.layer.counted(mask));
-    if (!next) return;
+    const waiting = () => this.shown().filter(({ mask }) => mask && !this.canvas.layer.counted(mask));
+    if (!waiting().length) return;
     this.counting = setTimeout(() => {
       const until = performance.now() + SLICE_MS, counted = [];
-      for (const each of this.shown()) {
-        if (!each.mask || this.canvas.layer.counted(each.mask)) continue;
+      for (const each of waiting()) {
         this.canvas.layer.count(each.mask, this.scene.picture);
         counted.push(each);
         if (performance.now() > until) break;
       }
       this.table.showAreas(counted);
-      this.canvas.touch("masks"); // the smaller of two lies on top
-      this.#countLater();
+      if (waiting().length) this.#countLater();
+      else this.canvas.touch("masks"); // the smaller of two lies on top
     });
   }
 
