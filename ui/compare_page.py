@@ -11,42 +11,26 @@ from typing import Any
 
 import gradio as gr
 
-from backends import SPECS, first_choice
+from backends import SPECS
 from grounding.matching import LEAST_IOU
 from grounding.settings import Settings
-from grounding.types import Task, Thinking
-from ui import asking, compare_markup, estimates, markup, trial, trial_asking
+from grounding.types import Task
+from ui import asking, compare_markup, compare_sides, estimates, markup, trial, trial_asking
+from ui.compare_sides import SidePanel
 from ui.components import Range
 from ui.desk import Desk
-from ui.form import Form, offered
+from ui.form import Form
 from ui.messages import Problem, attempt
 from ui.result_view import ResultView
 from ui.sidebar import Sidebar, capabilities
 from ui.state import KEPT_S, Kept, Session
 from ui.tabs.prompt import Tab
-from ui.trial import MANY, SHOWN, TWO, Trial
+from ui.trial import MANY, TWO, Trial
 
 _SCRIPT = Path(__file__).parents[1] / "assets" / "js" / "compare.js"
+_TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
+  document.querySelector('#pp-cmp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-_THINKING = [("The usual", ""), *((each.value.capitalize(), each.value) for each in Thinking)]
-
-
-@dataclass(frozen=True)
-class SidePanel:
-    box: gr.Column
-    backend: gr.Dropdown
-    model: gr.Dropdown
-    temperature: gr.Textbox
-    thinking: gr.Dropdown
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        return {
-            "backend": self.backend,
-            "model": self.model,
-            "temperature": self.temperature,
-            "thinking": self.thinking,
-        }
 
 
 @dataclass(frozen=True)
@@ -104,7 +88,7 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
                     elem_classes="pp-segmented",
                     elem_id="pp-cmp-task",
                 )
-            sides = _side("A", settings), _side("B", settings)
+            sides = compare_sides.build("A", settings), compare_sides.build("B", settings)
             with gr.Column(elem_classes="pp-card", visible=False) as many:
                 times = Range(
                     trial.LEAST_TIMES,
@@ -122,7 +106,7 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
                     info="Empty: the one on the Picture page. Kept in memory for this visit, never stored.",
                     placeholder="Paste your key",
                     max_lines=1,
-                    visible=any(SPECS[_first(letter, settings)[0]].needs_key for letter in "AB"),
+                    visible=any(SPECS[compare_sides.first(letter, settings)[0]].needs_key for letter in "AB"),
                     elem_id="pp-cmp-key",
                     html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
                 )
@@ -174,61 +158,6 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
     )
 
 
-def _first(letter: str, settings: Settings) -> tuple[str, str, str]:
-    """(backend, model, temperature) to begin with: B is Gemini where its key is shared, else A left to chance."""
-    backend, model = first_choice(settings)
-    if letter == "A":
-        return backend, model, ""
-    if settings.share_key and settings.gemini_api_key and backend != "gemini":
-        return *first_choice(settings, "gemini"), ""
-    return backend, model, "1"
-
-
-def _side(letter: str, settings: Settings) -> SidePanel:
-    backend, model, temperature = _first(letter, settings)
-    heeds = SPECS[backend].capabilities.options
-    low = letter.lower()
-    choices = [(SPECS[name].title, name) for name in offered(settings)]
-    with gr.Column(elem_classes="pp-card pp-cmp-side", elem_id=f"pp-cmp-side-{low}") as box:
-        with gr.Row(elem_classes="pp-inline"):
-            backend_box = gr.Dropdown(
-                [*choices, ("The answer on the Picture page", SHOWN)],
-                value=backend,
-                label="Runs on",
-                filterable=False,
-                scale=3,
-                min_width=150,
-                elem_id=f"pp-cmp-backend-{low}",
-            )
-            warmth = gr.Textbox(
-                temperature,
-                label="Temperature",
-                placeholder="usual",
-                max_lines=1,
-                min_width=84,
-                visible="temperature" in heeds,
-                elem_id=f"pp-cmp-temperature-{low}",
-            )
-        with gr.Row(elem_classes="pp-inline"):
-            model_box = gr.Dropdown(
-                _models(backend, settings),
-                value=model,
-                label="Model",
-                allow_custom_value=True,
-                scale=2,
-                min_width=150,
-                elem_id=f"pp-cmp-model-{low}",
-            )
-            thinking = gr.Dropdown(
-                _THINKING, value="", label="Thinking", filterable=False, min_width=104, visible="thinking" in heeds
-            )
-    return SidePanel(box, backend_box, model_box, warmth, thinking)
-
-
-def _models(backend: str, settings: Settings) -> list[str]:
-    return list(dict.fromkeys((first_choice(settings, backend)[1], *SPECS[backend].models)))
-
-
 def _picture(kept: Kept | None) -> str:
     if kept is None:
         return markup.hint("No picture yet: give one on the Picture page.")
@@ -260,11 +189,11 @@ def wire(
     _wire_choices(panel, session, tabs, desk)
     _wire_board(panel, pages, session, result)
     trial_asking.wire(panel, page, session, sidebar, desk)
+    panel.run.click(None, js=_TO_RESULT)
 
 
 def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: Desk) -> None:
     """What is chosen on the left shows and hides what belongs to it, and says what asking will take."""
-    a, b = panel.sides
 
     def choose_kind(kind: object) -> list[Any]:
         many = kind == MANY
@@ -276,27 +205,9 @@ def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: 
             _status(words) if many else _status(),
         ]
 
-    panel.kind.input(choose_kind, panel.kind, [b.box, panel.many, panel.run, panel.status], **_QUIET)
+    panel.kind.input(choose_kind, panel.kind, [panel.sides[1].box, panel.many, panel.run, panel.status], **_QUIET)
 
-    def choose_backend(backend: object, other: object) -> list[Any]:
-        names = [name for name in (backend, other) if isinstance(name, str) and name in offered(desk.settings)]
-        needs_key = gr.update(visible=any(SPECS[name].needs_key for name in names))
-        if backend == SHOWN:
-            return [*(gr.update(visible=False) for _ in range(3)), needs_key]
-        if not isinstance(backend, str) or backend not in names:
-            return [gr.skip()] * 4
-        heeds = SPECS[backend].capabilities.options
-        models = _models(backend, desk.settings)
-        return [
-            gr.update(choices=models, value=models[0], visible=True),
-            gr.update(value="", visible="temperature" in heeds),
-            gr.update(value="", visible="thinking" in heeds),
-            needs_key,
-        ]
-
-    for side, other in ((a, b), (b, a)):
-        changed = [side.model, side.temperature, side.thinking, panel.key]
-        side.backend.input(choose_backend, [side.backend, other.backend], changed, **_QUIET)
+    compare_sides.wire(panel.sides, panel.key, desk.settings)
 
     def follow(now: Session, words: str, followed: str, *prompts: str) -> list[Any]:
         """The question of the Picture page, as long as none was typed here."""
