@@ -107,6 +107,7 @@ class Batch:
             said = {"batch": 1, "job": job.to_json(), "given": asdict(given), "begun_at": batch.begun_at}
             (folder / FILE).write_text(json.dumps(said))  # last: a folder without it is no batch
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
             raise unwritable(error) from error
         return batch
 

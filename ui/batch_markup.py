@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
-from grounding.types import Outcome, Task
+from grounding.types import Outcome
 from jobs.batch import Batch
 from jobs.pictures import Skipped
 from jobs.tally import Failure, Tally
@@ -15,7 +16,8 @@ from ui.markup import dollars, hint, safe, trouble
 MOST_ROWS = 100
 """Failures shown; all of them are in the download's errors.csv."""
 _MOST_LABELS = 24
-_DOING = {Task.CAPTION: "Captioning", Task.ASK: "Asking about", Task.DETECT: "Detecting in", Task.SEGMENT: "Segmenting"}
+
+_QUOTED = re.compile("“[^”]*”")  # what a model said differs each time; the cause does not
 
 _ADVICE = {
     Outcome.BLOCKED: "Leave it, or choose milder filters on the Picture page for a new batch.",
@@ -96,7 +98,7 @@ def summary(look: Look) -> str:
         facts.append(f"<b>{len(tally.failures):,}</b> without labels")
     if (total := look.total) is not None and total > look.done:
         facts.append(f"<b>{total - look.done:,}</b> not asked about yet")
-    causes = Counter(_why(each)[0] for each in tally.failures.values()).most_common(6)
+    causes = Counter(_QUOTED.sub("“…”", _why(each)[0]) for each in tally.failures.values()).most_common(6)
     why = "".join(f"<li><b>{count:,}</b> {safe(cause)}</li>" for cause, count in causes)
     objects = +tally.objects
     counts = "".join(
@@ -153,7 +155,7 @@ def _headline(look: Look) -> tuple[str, str]:
         case Standing.OPENING:
             return "busy", "Opening the pictures and the model"
         case Standing.RUNNING:
-            return "busy", f"{_DOING[look.batch.job.task]} {of}"
+            return "busy", f"{of} done"
         case Standing.DONE:
             return (
                 "warn" if look.tally.failures else "good"

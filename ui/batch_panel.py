@@ -77,7 +77,7 @@ def build(settings: Settings) -> BatchPanel:
                     for words, name in (
                         ("Stop", "stop"),
                         ("Go on", "go-on"),
-                        ("Retry those without labels", "retry"),
+                        ("Retry the failed", "retry"),
                         ("Delete it", "delete"),
                     )
                 )

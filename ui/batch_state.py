@@ -16,7 +16,7 @@ from io import BytesIO
 from grounding import images, overlays
 from grounding.images import Picture
 from grounding.labels import Sample
-from grounding.types import Task, View
+from grounding.types import Outcome, Task, View
 from jobs.batch import Batch, Found, Noted
 from jobs.journal import Journal
 from jobs.run import Progress
@@ -27,6 +27,14 @@ SHOWN = 8
 """Finished pictures shown small at a time."""
 _DRAWN_A_SECOND = 2  # beyond the first SHOWN: drawing costs as much as labelling with a small model
 _SIDE_PX = 220
+
+
+_NO_LABELS = {
+    Outcome.BLOCKED: "blocked",
+    Outcome.TRUNCATED: "answer was cut",
+    Outcome.UNRECOGNISED: "answer not readable",
+    Outcome.FAILED: "no answer",
+}
 
 
 class Standing(StrEnum):
@@ -216,7 +224,7 @@ def _drawn(picture: Picture, sample: Sample) -> Finished:
 
 def _words(sample: Sample) -> str:
     if not sample.labelled:
-        return sample.result.outcome.value
+        return _NO_LABELS[sample.result.outcome]
     if sample.task in (Task.CAPTION, Task.ASK):
         return sample.result.text[:80]
     count = len(sample.result.detections)

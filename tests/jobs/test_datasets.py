@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -15,7 +16,7 @@ from werkzeug import Request, Response
 
 from grounding import images
 from grounding.errors import ImageError, RequestError
-from jobs.datasets import HUB, Hub
+from jobs.datasets import HUB, Hub, _is_of
 from jobs.pictures import Skipped, Source
 from jobs.sources import gather
 from tests.jobs.test_fetch import open_to
@@ -147,3 +148,44 @@ def test_a_data_set_on_the_hub_gives_its_pictures_at_one_commit(hub: Hub) -> Non
 def test_a_data_set_that_is_not_there_is_told(hub: Hub, name: str, words: str) -> None:
     with pytest.raises(RequestError, match=words):
         found(f"{HUB}{name}", hub=hub)
+
+
+@pytest.mark.parametrize(
+    ("split", "expected"),
+    [
+        pytest.param("train", {"me/cats/train/a.png", "me/cats/train/b.jpg"}, id="a folder's name"),
+        pytest.param("TRAIN", {"me/cats/train/a.png", "me/cats/train/b.jpg"}, id="whatever the case"),
+    ],
+)
+def test_of_a_data_set_only_the_files_of_a_split_are_taken(hub: Hub, split: str, expected: set[str]) -> None:
+    assert set(found(f"{HUB}me/cats", hub=replace(hub, split=split))) == expected
+
+
+@pytest.mark.parametrize("split", ["test", "trai", "rain", "cats"])
+def test_a_split_that_is_not_there_is_told(hub: Hub, split: str) -> None:
+    with pytest.raises(RequestError, match="no files of a split"):
+        found(f"{HUB}me/cats", hub=replace(hub, split=split))
+
+
+@pytest.mark.parametrize(
+    ("path", "split", "is_of"),
+    [
+        ("data/train-00000-of-00004.parquet", "train", True),
+        ("default/train/0000.parquet", "train", True),
+        ("data/test-00000-of-00001.parquet", "train", False),
+        ("training/notes.parquet", "train", False),
+        ("constrain.parquet", "train", False),
+        ("a+b/c.parquet", "a.b", False),
+    ],
+)
+def test_a_split_is_a_word_of_the_path(path: str, split: str, is_of: bool) -> None:
+    assert _is_of(split, path) is is_of
+
+
+def test_a_parquet_file_too_large_to_download_is_left_out(httpserver: HTTPServer) -> None:
+    tree = [{"type": "file", "path": "data/train-00000.parquet", "size": 3_000_000_000, "oid": "0" * 40}]
+    httpserver.expect_request("/api/datasets/me/big").respond_with_json({"id": "me/big", "sha": COMMIT})
+    httpserver.expect_request(f"/api/datasets/me/big/tree/{COMMIT}").respond_with_json(tree)
+    hub = Hub(endpoint=httpserver.url_for("").rstrip("/"), token=False, most_bytes=500_000_000)
+    fates = found(f"{HUB}me/big", hub=hub)
+    assert fates == {"me/big/data/train-00000.parquet": "skipped: larger than the 500 MB that are downloaded here"}

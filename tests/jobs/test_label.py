@@ -7,72 +7,16 @@ import csv
 import io
 import json
 import os
-import re
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 
 from jobs.answers import to_csv
 from jobs.label import main
+from tests.jobs.command_line import BOX, KEY, assert_clean, errors, picture, rows, run
 from tests.recorded import Case, params
 from tests.stand_in import Answer, StandIn, reply
-
-ROOT = Path(__file__).parents[2]
-KEY = "AIzaSyCANARY-0123456789-abcdefghijklmnop"
-BOX = json.dumps([{"box_2d": [100, 200, 500, 600], "label": "cat"}])
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[StandIn]:
-    with StandIn() as stand_in:
-        yield stand_in
-
-
-@pytest.fixture
-def here(tmp_path: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in [each for each in os.environ if each.startswith(("PINPOINT_", "GOOGLE_", "GEMINI_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", service.url)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def picture(path: Path, orientation: int = 1) -> str:
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 20), "teal").save(path, exif=exif)
-    return str(path)
-
-
-def run(*arguments: str) -> int:
-    """The exit code of the command line, in this process, against the stand-in."""
-    try:
-        return main([*arguments, "--backend", "gemini", "--model", "gemini-2.5-flash", "--out", "out"])
-    except SystemExit as ended:
-        return int(ended.code or 0)
-
-
-def rows() -> list[dict[str, Any]]:
-    return json.loads(Path("out/results.json").read_text(encoding="utf-8"))
-
-
-def errors() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(Path("out/errors.csv").read_text(encoding="utf-8"))))
-
-
-def assert_clean(*texts: str) -> None:
-    for text in texts:
-        assert "Traceback" not in text
-        assert KEY not in text
-        assert KEY[-12:] not in text
-        assert not re.search(r"<\w+|\w+Error\b", text)
 
 
 def test_every_picture_labelled_exits_0_and_writes_what_the_contract_says(here: Path, service: StandIn) -> None:
@@ -186,73 +130,6 @@ def test_a_service_that_hangs_costs_one_picture_its_deadline(here: Path, service
     assert "within 1 s" in errors()[0]["reason"]
 
 
-WRONG = [
-    pytest.param([], "required: PICTURE", id="no pictures"),
-    pytest.param(["{picture}"], "needs --labels or --text", id="detect what?"),
-    pytest.param(["{picture}", "--task", "ask"], "needs --text", id="ask what?"),
-    pytest.param(["{picture}", "--task", "guess"], "invalid choice", id="no such task"),
-    pytest.param(["{picture}", "--labels", " ; "], "needs --labels", id="empty labels"),
-    pytest.param(["{picture}", "--labels", "a", "--format", "xls"], "invalid choice", id="no such format"),
-    pytest.param(["{picture}", "--labels", "a", "--threshold", "256"], "not from 0 to 255", id="threshold above"),
-    pytest.param(["{picture}", "--labels", "a", "--threshold", "1.5"], "invalid", id="threshold with a fraction"),
-    pytest.param(["{picture}", "--labels", "a", "--temperature", "nan"], "not from 0 to 2", id="temperature NaN"),
-    pytest.param(["{picture}", "--labels", "a", "--safety", "harassment"], "CATEGORY=LEVEL", id="safety without level"),
-    pytest.param(["{picture}", "--labels", "a", "--safety", "hate=few"], "CATEGORY=LEVEL", id="no such category"),
-    pytest.param(["{picture}", "--labels", "a", "--deadline", "0"], "not from 1 to 3600", id="deadline 0"),
-    pytest.param(["{picture}", "--labels", "a", "--model", "a b"], "model's name", id="no such model's name"),
-    pytest.param(["empty"], "needs --labels", id="question before pictures"),
-    pytest.param(["empty", "--labels", "a"], "no pictures", id="empty folder"),
-    pytest.param(["not.zip", "--labels", "a"], "not a ZIP archive", id="no archive"),
-    pytest.param(["{picture}", "--labels", "a", "--out", "{picture}/x"], "cannot be written", id="output in a file"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "words"), WRONG)
-def test_wrong_arguments_exit_2_with_a_sentence_and_ask_nothing(
-    here: Path, service: StandIn, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
-) -> None:
-    service.says(reply(BOX))
-    (here / "empty").mkdir()
-    (here / "not.zip").write_text("words")
-    path = picture(here / "a.png")
-    given = [each.replace("{picture}", path) for each in arguments]
-    end = [] if "--out" in given else ["--out", "out"]
-    model = [] if "--model" in given else ["--model", "gemini-2.5-flash"]
-    with pytest.raises(SystemExit) as ended:
-        main([*given, "--backend", "gemini", *model, *end])
-    assert ended.value.code == 2
-    assert words in capsys.readouterr().err
-    assert not service.requests
-
-
-@pytest.mark.parametrize("key", ["", "two words", "schlüssel"])
-def test_no_key_or_an_odd_one_exits_2_before_anything_is_sent(
-    here: Path, service: StandIn, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
-    monkeypatch.setenv("GEMINI_API_KEY", key)
-    service.says(reply(BOX))
-    assert run(picture(here / "a.png"), "--labels", "cat") == 2
-    assert "key" in capsys.readouterr().err
-    assert not service.requests
-
-
-def test_a_filter_the_backend_lacks_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = [picture(here / "a.png"), "--labels", "cat", "--safety", "harassment=few", "--out", "out"]
-    with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--backend", "replay", "--model", "tests/fixtures/replies"])
-    assert ended.value.code == 2
-    assert "no filter for harassment" in capsys.readouterr().err
-
-
-def test_the_environment_chooses_the_backend_and_its_model(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (here / "replies").mkdir()
-    (here / "replies/caption.gemini.txt").write_text("from the folder")
-    monkeypatch.setenv("PINPOINT_BACKEND", "replay")
-    monkeypatch.setenv("PINPOINT_MODEL", "replies")
-    assert main([picture(here / "a.png"), "--task", "caption", "--out", "out"]) == 0
-    assert rows()[0]["text"] == "from the folder"
-
-
 def test_coco_leaves_out_what_is_not_labelled(here: Path, service: StandIn) -> None:
     service.says(reply(BOX), Answer(404, {"error": {"message": ""}}))
     pictures = [picture(here / "a.png"), picture(here / "b.png")]
@@ -308,73 +185,6 @@ def test_what_was_converted_on_the_way_in_is_noted(here: Path, service: StandIn)
     assert "picture" in {note["kind"] for note in rows()[0]["notes"]}
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
-def test_no_cell_begins_like_a_formula(start: str) -> None:
-    text = to_csv([(f"{start}cmd|' /C calc'!A0", 'a "b", c', "plain")]).decode()
-    ((first, *others),) = csv.reader(io.StringIO(text, newline=""))
-    assert first.startswith("'" + start)
-    assert others == ['a "b", c', "plain"]
-
-
-def subprocess_run(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C", "LC_ALL": "C"}
-    command = [sys.executable, "-m", "jobs.label", *arguments, "--backend", "gemini", "--out", "out"]
-    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
-
-
-def test_as_a_program_it_labels_reports_and_exits(
-    here: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GOOGLE_API_KEY", KEY)  # both at once, of which the library likes to warn
-    service.says(reply(BOX.replace("cat", "кот")), Answer(403, {"error": {"message": f"Bad key {KEY}"}}))
-    paths = [picture(here / "á.png"), picture(here / "b.png")]
-    ended = subprocess_run(here, *paths, "--labels", "кот")
-    assert ended.returncode == 3
-    assert ended.stdout == ""
-    lines = ended.stderr.splitlines()
-    assert lines[0].endswith("found, 1 object")
-    assert lines[-1] == "1 of 2 pictures labelled"
-    assert_clean(ended.stderr)
-    assert [row["outcome"] for row in rows()] == ["found", "failed"]
-    assert rows()[0]["detections"][0]["label"] == "кот"
-
-
-def test_as_a_program_wrong_arguments_exit_2_without_a_traceback(here: Path) -> None:
-    ended = subprocess_run(here, "missing-folder.zip", "--labels", "cat")
-    assert ended.returncode == 2
-    assert "not a ZIP archive" in ended.stderr
-    assert_clean(ended.stderr)
-
-
-def test_killed_in_the_middle_of_five_hundred_it_goes_on_and_labels_each_once(here: Path) -> None:
-    (here / "replies").mkdir()
-    (here / "replies/detect.gemini.txt").write_text(BOX)
-    for index in range(500):
-        picture(here / f"set/{index:03d}.png")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "jobs.label", "set", "--labels", "cat", "--out", "out", "--backend", "replay"]
-    command += ["--model", "replies"]
-    journal = here / "out/journal.jsonl"
-    running = subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True)
-    assert running.stderr is not None
-    while not running.stderr.readline().startswith("[150/500]"):
-        assert running.poll() is None, "it ended before it could be killed"
-    running.kill()
-    running.wait()
-    kept = journal.read_bytes().count(b"\n") - 1
-    assert 150 <= kept < 500
-    assert not (here / "out/results.json").exists()
-
-    ended = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, timeout=120)
-    assert ended.returncode == 0
-    first = next(line for line in ended.stderr.splitlines() if line.startswith("["))
-    assert int(first[1:].split("/")[0]) >= kept, "what was kept is counted, not asked again"
-    assert [row["picture"] for row in rows()] == [f"{index:03d}.png" for index in range(500)]
-    assert {row["outcome"] for row in rows()} == {"found"}
-    written = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
-    assert len(written) == len({row["picture"] for row in written}) == 500
-
-
 def test_another_question_into_the_same_folder_is_refused_and_another_format_is_not(
     here: Path, service: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -411,3 +221,11 @@ def test_a_data_set_format_holds_the_pictures_and_is_a_source_again(here: Path, 
     (row,) = json.loads(Path("again/results.json").read_text())
     assert row["picture"].endswith("a.png")
     assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\0"])
+def test_no_cell_begins_like_a_formula(start: str) -> None:
+    text = to_csv([(f"{start}cmd|' /C calc'!A0", 'a "b", c', "plain")]).decode()
+    ((first, *others),) = csv.reader(io.StringIO(text, newline=""))
+    assert first.startswith("'" + start)
+    assert others == ['a "b", c', "plain"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 import time
 from collections import Counter
@@ -125,6 +126,47 @@ def test_a_second_run_asks_only_where_no_answer_came(tmp_path: Path) -> None:
     assert outcomes(tmp_path, given) == {"found": 6}
 
 
+def test_asking_again_asks_those_named_though_they_were_answered(tmp_path: Path) -> None:
+    def say(name: str) -> Result:
+        return Result(Outcome.BLOCKED, "Withheld.", usage=Usage(0.1, cost_usd=0.5)) if name < "0002" else cat(0.5)
+
+    given = sources(5)
+    steps(tmp_path, given, Echo(say))
+    with closing(Journal(tmp_path, JOB)) as journal:
+        tally = journal.tally()
+    assert (tally.labelled, set(tally.failures)) == (3, {"0000.png", "0001.png"})
+    again = Echo(lambda name: cat(0.5))
+    events = steps(tmp_path, given, again, again=frozenset(tally.failures))
+    assert sorted(again.asked) == ["0000.png", "0001.png"]
+    assert (events[0].done, events[-1].done) == (3, 5)
+    with closing(Journal(tmp_path, JOB)) as journal:
+        after = journal.tally()
+        assert journal.cost_usd() == pytest.approx(3.5), "what a picture cost before it was asked again counts"
+    assert (after.labelled, after.failures, after.objects) == (5, {}, {"cat": 5})
+
+
+def test_while_others_ask_one_picture_is_asked_about_at_a_time(tmp_path: Path) -> None:
+    def say(name: str) -> Result:
+        time.sleep(0.02)
+        return cat()
+
+    aside, alone = Echo(say), Echo(say)
+    steps(tmp_path, sources(12), aside, parallel=8, others=lambda: True)
+    assert aside.most_at_once == 1
+    (tmp_path / "other").mkdir()
+    steps(tmp_path / "other", sources(12), alone, parallel=8, others=lambda: False)
+    assert alone.most_at_once > 1
+
+
+def test_each_picture_is_shown_with_what_came_of_it_but_those_that_are_none(tmp_path: Path) -> None:
+    given = sources(4)
+    given[2] = Source("words.png", lambda: b"words", "1")
+    shown: list[tuple[str, tuple[int, int], bool]] = []
+    steps(tmp_path, given, Echo(), seen=lambda picture, sample: shown.append(
+        (sample.picture, picture.size_wh, sample.labelled)))  # fmt: skip
+    assert sorted(shown) == [(f"000{index}.png", (8, 6), True) for index in (0, 1, 3)]
+
+
 def test_a_picture_that_changed_since_is_asked_about_again(tmp_path: Path) -> None:
     steps(tmp_path, sources(3), Echo())
     again = Echo()
@@ -149,6 +191,30 @@ def test_another_question_is_refused_and_what_is_there_stays(tmp_path: Path, job
         Journal(tmp_path, job)
     assert len(str(refused.value)) < 200
     assert (tmp_path / NAME).read_bytes() == before
+
+
+def test_a_journal_of_before_facts_were_kept_is_counted_all_the_same(tmp_path: Path) -> None:
+    given = sources(3)
+    given[1] = Source("words.png", lambda: b"words", "1")
+    steps(tmp_path, given, Echo())
+    with closing(Journal(tmp_path, JOB)) as journal:
+        before = journal.tally()
+    lines = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()]
+    for line in lines:
+        line.pop("facts", None)
+    (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with closing(Journal(tmp_path, JOB)) as journal:
+        assert journal.tally() == before
+
+
+@pytest.mark.parametrize("facts", [[], {}, {"outcome": "guessed", "labelled": True, "objects": {}, "reason": ""}])
+def test_facts_that_are_none_are_damage(tmp_path: Path, facts: object) -> None:
+    steps(tmp_path, sources(1), Echo())
+    lines = [json.loads(line) for line in (tmp_path / NAME).read_text().splitlines()]
+    lines[1]["facts"] = facts
+    (tmp_path / NAME).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(RequestError, match="damaged"):
+        Journal(tmp_path, JOB)
 
 
 def test_a_second_process_at_once_is_refused(tmp_path: Path) -> None:

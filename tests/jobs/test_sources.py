@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import struct
 import time
 import zipfile
 from contextlib import ExitStack
@@ -183,3 +184,15 @@ def test_a_source_is_opened_only_when_it_is_its_turn(tmp_path: Path) -> None:
         assert isinstance(source, Source)
         (tmp_path / "later.png").write_bytes(png())
         assert images.load(source.get()).size_wh == (4, 3)
+
+
+def test_an_archive_with_a_huge_list_of_files_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A million entries of 48 bytes: zipfile would take half a minute and half a gigabyte for them."""
+    entry = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0) + b"aa"
+    listed = entry * 1_000_000
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, len(listed), 0, 0)
+    (tmp_path / "many.zip").write_bytes(listed + end)
+    started = time.monotonic()
+    with pytest.raises(RequestError, match="lists more files"):
+        found(tmp_path / "many.zip")
+    assert time.monotonic() - started < 1
