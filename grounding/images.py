@@ -13,7 +13,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from PIL import Image, ImageOps
 
 from grounding.errors import ImageError
 from grounding.image_kinds import READABLE, recognise
+from grounding.jpegs import bare
 from grounding.types import Note, NoteKind
 
 MAX_PIXELS = 40_000_000
@@ -70,12 +71,14 @@ class Picture:
     """Upright RGB pixels without metadata; what had to be converted on the way in is in `notes`.
 
     format: what the content was, e.g. "JPEG"; "PNG" for pixels that were handed over in memory.
+    coded: exactly these pixels as they came in a JPEG, without metadata; None for any that were converted or turned.
     """
 
     image: Image.Image
     name: str = ""
     format: str = "PNG"
     notes: tuple[Note, ...] = ()
+    coded: bytes | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def size_wh(self) -> tuple[int, int]:
@@ -106,7 +109,8 @@ def load(source: bytes | Path | BytesIO | Image.Image, *, name: str = "") -> Pic
                 _check_pixels(opened)
                 opened.verify()
         with Image.open(BytesIO(data), formats=[kind]) as opened:
-            return _convert(opened, name, kind)
+            picture = _convert(opened, name, kind)
+            return replace(picture, coded=bare(data)) if kind == "JPEG" and not picture.notes else picture
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large("far more pixels than are read here") from error
     except MemoryError as error:
@@ -120,9 +124,12 @@ def load(source: bytes | Path | BytesIO | Image.Image, *, name: str = "") -> Pic
 def encode(picture: Picture, *, max_bytes: int = MAX_SENT_BYTES) -> tuple[bytes, str]:
     """The picture as (bytes, mime type) to send to a service: no metadata, at most `max_bytes`.
 
-    Lossless sources up to 4 megapixels go as PNG if that fits; all else as JPEG, quality 95 with full colour
-    resolution (4:4:4), where thin coloured edges survive. What is still too heavy is sent at quality 85, then smaller.
+    An upright JPEG goes as it came, lossless sources up to 4 megapixels as PNG if that fits; all else as JPEG, quality
+    95 with full colour resolution (4:4:4), where thin coloured edges survive. What is still too heavy is sent at
+    quality 85, then smaller.
     """
+    if picture.coded is not None and len(picture.coded) <= max_bytes:
+        return picture.coded, "image/jpeg"
     if picture.format in _LOSSLESS and picture.image.width * picture.image.height <= _MAX_SENT_PNG_PIXELS:
         data = _packed(picture.image, "PNG")
         if len(data) <= max_bytes:
