@@ -1,4 +1,4 @@
-"""The request as it would be sent, as JSON and as code; a model's self-test; files kept at the service; replays.
+"""The request as it would be sent, as JSON and as code, and its tokens; a self-test; files kept there; replays.
 
 Only for services: folded away, and hidden where the model runs here.
 """
@@ -39,6 +39,7 @@ class RequestPanel:
     task: gr.State
     preview: gr.Button
     code: gr.Button
+    count: gr.Button
     shown: gr.Code
     test: gr.Button
     about: gr.Button
@@ -57,6 +58,7 @@ def build(settings: Settings) -> RequestPanel:
     ) as fold:
         with gr.Row(elem_classes="pp-buttons"):
             preview, code = _button("Show the request", "preview"), _button("Copy as code", "code")
+            count = _button("Count its tokens", "count")
         shown = gr.Code(
             "",
             language=None,
@@ -82,7 +84,7 @@ def build(settings: Settings) -> RequestPanel:
             elem_id="pp-saved",
         )
         replay = _button("Replay it", "replay")
-    return RequestPanel(fold, task, preview, code, shown, test, about, uploads, delete, said, saved, replay)
+    return RequestPanel(fold, task, preview, code, count, shown, test, about, uploads, delete, said, saved, replay)
 
 
 def wire(panel: RequestPanel, around: Around, desk: Desk) -> None:
@@ -132,7 +134,11 @@ def wire(panel: RequestPanel, around: Around, desk: Desk) -> None:
     results = [around.session, panel.said, *around.result.cleared]
     panel.replay.click(replayed, {*inputs, panel.saved}, results, **local)
     _wire_model(panel, around)
-    _wire_service(panel, around, desk)
+
+    def requested(values: dict[Any, Any]) -> Request:
+        return _request(*read(values), desk)
+
+    _wire_service(panel, around, desk, requested, inputs)
 
 
 def _wire_model(panel: RequestPanel, around: Around) -> None:
@@ -153,29 +159,36 @@ def _wire_model(panel: RequestPanel, around: Around) -> None:
     panel.about.click(about, [around.sidebar.backend, around.sidebar.model], panel.said, queue=False, **_QUIET)
 
 
-def _wire_service(panel: RequestPanel, around: Around, desk: Desk) -> None:
+def _wire_service(
+    panel: RequestPanel, around: Around, desk: Desk, requested: Callable[[dict[Any, Any]], Request], inputs: set[Any]
+) -> None:
     """What asks the service: with the visitor's key, in a thread, one at a time."""
 
-    def test(kit: Tools, backend: Backend, stop: threading.Event) -> str:
+    def count(kit: Tools, backend: Backend, stop: threading.Event, values: dict[Any, Any]) -> str:
+        request = requested(values)
+        estimate = kit.estimate(backend.model, request)
+        return service_markup.counted(kit.count(backend, request, stop), estimate)
+
+    def test(kit: Tools, backend: Backend, stop: threading.Event, values: dict[Any, Any]) -> str:
         return service_markup.tested(kit.self_test(backend, stop))
 
-    def uploads(kit: Tools, backend: Backend, stop: threading.Event) -> str:
-        del stop
+    def uploads(kit: Tools, backend: Backend, stop: threading.Event, values: dict[Any, Any]) -> str:
         return service_markup.uploads(kit.uploads(backend))
 
-    def delete(kit: Tools, backend: Backend, stop: threading.Event) -> str:
+    def delete(kit: Tools, backend: Backend, stop: threading.Event, values: dict[Any, Any]) -> str:
         count = kit.delete_uploads(backend, stop)
         return markup.hint("Nothing was kept." if not count else f"{count} deleted at the service.")
 
-    for button, doing, do in (
-        (panel.test, "Asking it about a known picture", test),
-        (panel.uploads, "Looking", uploads),
-        (panel.delete, "Deleting", delete),
+    named = {around.sidebar.backend, around.sidebar.model, around.sidebar.key}
+    for button, doing, do, read in (
+        (panel.count, "Having it counted", count, {*named, *inputs}),
+        (panel.test, "Asking it about a known picture", test, named),
+        (panel.uploads, "Looking", uploads, named),
+        (panel.delete, "Deleting", delete, named),
     ):
-        asked = {around.sidebar.backend, around.sidebar.model, around.sidebar.key}
         button.click(
             _in_thread(doing, do, panel, around, desk),
-            asked,
+            read,
             panel.said,
             trigger_mode="once",
             concurrency_id="model",
@@ -187,7 +200,7 @@ def _wire_service(panel: RequestPanel, around: Around, desk: Desk) -> None:
 
 def _in_thread(
     doing: str,
-    do: Callable[[Tools, Backend, threading.Event], str],
+    do: Callable[[Tools, Backend, threading.Event, dict[Any, Any]], str],
     panel: RequestPanel,
     around: Around,
     desk: Desk,
@@ -200,7 +213,7 @@ def _in_thread(
             form = read_form(Task.CAPTION, named, desk.settings)
             kit = _tools(form.backend)
             with desk.pool.lend(form.backend, form.model, form.api_key) as backend:
-                return do(kit, backend, stop)
+                return do(kit, backend, stop, values)
 
         run = desk.runs.begin(visitor, lambda stop: attempt(lambda: work(stop)))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from grounding.types import SelfTest
+from grounding.types import Estimate, SelfTest
 from ui.markup import hint, safe
 
 
@@ -28,6 +28,15 @@ def tested(test: SelfTest) -> str:
     caption = f"Self-test of {safe(test.model)}"
     table = f'<div class="pp-table"><table><caption>{caption}</caption><tbody>{lines}</tbody></table></div>'
     return f'<p class="pp-hint"><b>{safe(test.model)}</b>, {test.seconds:.1f} s. {safe(test.detail)}</p>{table}'
+
+
+def counted(count: int, estimate: Estimate) -> str:
+    """The request's tokens as the service counts them, and how far the estimate was from that."""
+    off = estimate.prompt_tokens - count
+    share = f", {abs(off) / count:.0%}" if count else ""
+    beside = f"{abs(off):,} too {'many' if off > 0 else 'few'}{share}" if off else "the same"
+    tokens = "1 token" if count == 1 else f"{count:,} tokens"
+    return hint(f"The service counts {tokens} in; the estimate was {estimate.prompt_tokens:,}: {beside}.")
 
 
 def uploads(kept: Sequence[tuple[str, datetime]]) -> str:

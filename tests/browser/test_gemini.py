@@ -177,10 +177,10 @@ def test_stop_ends_the_call_and_keeps_what_had_come(page: Page, service: StandIn
     ask(page, "Detect", "cup; jug")
     expect(status(page)).to_contain_text("1 so far")
     began = time.monotonic()
-    page.locator("#pp-detect-stop").click()
+    page.locator("#pp-detect-stop").click(no_wait_after=True)
+    assert service.gone.wait(1.5 * SLOW - (time.monotonic() - began)), "the service still believes someone listens"
     expect(status(page)).to_contain_text("You stopped this answer")
     assert time.monotonic() - began < 1.5 * SLOW
-    assert service.gone.wait(1.5)
     expect(page.locator("#pp-found tbody tr")).to_have_count(1)
 
 
@@ -280,6 +280,10 @@ def test_the_self_test_and_uploads_use_the_key_and_forget_it(
     page.locator("#pp-test").click()
     expect(page.locator("#pp-request-said")).to_contain_text("not right")
     assert {sent.headers["x-goog-api-key"] for sent in service.requests} == {KEY}
+    service.counts = Answer(body={"totalTokens": 1234})
+    page.locator("#pp-key input").fill(KEY)
+    page.locator("#pp-count").click()
+    expect(page.locator("#pp-request-said")).to_contain_text("counts 1,234 tokens in; the estimate was ")
     page.locator("#pp-uploads").click()
     expect(page.locator("#pp-request-said")).to_contain_text("Nothing from here is kept")
     page.locator("#pp-delete").click()

@@ -12,6 +12,7 @@ from grounding.backend import Capabilities, Loading
 from grounding.backend import Stage as Loadings
 from grounding.types import (
     Detection,
+    Estimate,
     Harm,
     Note,
     NoteKind,
@@ -147,3 +148,17 @@ def test_only_other_things_found_is_not_shown_in_green() -> None:
 )
 def test_costs_keep_two_digits_that_count(cost: float, said: str) -> None:
     assert markup.dollars(cost) == said
+
+
+COUNTS = [
+    (100, 100, "counts 100 tokens in; the estimate was 100: the same."),
+    (1000, 1250, "counts 1,000 tokens in; the estimate was 1,250: 250 too many, 25%."),
+    (1000, 999, "the estimate was 999: 1 too few, 0%."),
+    (0, 5, "counts 0 tokens in; the estimate was 5: 5 too many."),
+    (1, 1, "counts 1 token in"),
+]
+
+
+@pytest.mark.parametrize(("count", "estimated", "words"), COUNTS)
+def test_how_far_an_estimate_was_from_the_services_own_count_is_said(count: int, estimated: int, words: str) -> None:
+    assert words in service_markup.counted(count, Estimate(estimated, 0, 10))
