@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from PIL import Image
 from backends import Pool
 from backends import gemini as gemini_module
 from backends.gemini import Gemini
-from grounding import documents
+from grounding import documents, images
 from grounding.errors import BackendError, ConfigError, GroundingError, RequestError, Stopped, Timeout
 from grounding.images import Picture
 from grounding.settings import Settings
@@ -49,12 +50,6 @@ def noise(side: int, seed: int = 0) -> Picture:
     return Picture(Image.fromarray(pixels))
 
 
-@pytest.fixture(scope="module")
-def heavy() -> Picture:
-    """About 28 MB as it is sent."""
-    return noise(3400)
-
-
 def ask(*pictures: Picture, text: str = "what is it?", **more: Any) -> Request:
     return Request(Task.ASK, pictures, text, **more)
 
@@ -63,11 +58,24 @@ def parts(service: StandIn) -> list[dict[str, Any]]:
     return service.requests[-1].body["contents"][0]["parts"]
 
 
-def test_a_heavy_picture_goes_as_a_file_once(service: StandIn, backend: Gemini, heavy: Picture) -> None:
+def photo(megabytes: float) -> bytes:
+    """A JPEG of so many MB, as a camera would have written it."""
+    side = round((megabytes * 1e6 / 4.108) ** 0.5)  # bytes a pixel of noise at this quality
+    noise = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "JPEG", quality=100, subsampling=0)
+    return buffer.getvalue()
+
+
+def test_a_picture_of_25_mb_goes_through_the_files_protocol_and_the_second_question_uploads_nothing(
+    service: StandIn, backend: Gemini
+) -> None:
+    data = photo(25)
+    assert 24_900_000 < len(data) < 25_100_000
     service.processing = 2
-    backend.predict(ask(heavy))
+    backend.predict(ask(images.load(data)))
     (kept,) = service.files.values()
-    assert len(kept.data) > 25_000_000
+    assert kept.data == data
     assert (kept.mime_type, kept.key, kept.asked) == ("image/jpeg", KEY, 2)
     sent, question = parts(service)
     assert sent["fileData"]["file_uri"].endswith(kept.name)
@@ -78,17 +86,25 @@ def test_a_heavy_picture_goes_as_a_file_once(service: StandIn, backend: Gemini, 
     assert commands[0] == "start"
     assert commands[-3] == "upload, finalize"
     service.says(reply("yes"))
-    backend.predict(ask(heavy, text="and now?"))
-    assert not service.file_requests, "the second question uploads nothing"
+    backend.predict(ask(images.load(data), text="and now?"))
+    assert not service.file_requests
     assert parts(service)[0] == sent
 
 
-def test_a_picture_that_fits_goes_in_the_request(service: StandIn, backend: Gemini) -> None:
-    picture = noise(2700)  # about 18 MB
-    backend.predict(ask(picture))
-    data = base64.urlsafe_b64decode(parts(service)[0]["inlineData"]["data"])
-    assert 17_000_000 < len(data) < 20_000_000
+def test_a_picture_of_19_mb_goes_in_the_request(service: StandIn, backend: Gemini) -> None:
+    data = photo(19)
+    assert 18_900_000 < len(data) < 19_100_000
+    for _ in range(2):
+        backend.predict(ask(images.load(data)))
+        assert base64.urlsafe_b64decode(parts(service)[0]["inlineData"]["data"]) == data
     assert not service.file_requests
+
+
+def test_a_picture_without_a_file_of_its_own_is_weighed_as_it_is_sent(service: StandIn, backend: Gemini) -> None:
+    backend.predict(ask(noise(2700)))  # about 18 MB
+    assert "inlineData" in parts(service)[0]
+    backend.predict(ask(noise(3400)))  # about 28 MB
+    assert "fileData" in parts(service)[0]
 
 
 def test_of_several_that_do_not_fit_the_heaviest_goes_as_a_file(
