@@ -27,7 +27,7 @@ MOST = 1_000_000
 MAX_ADDRESSES = 200_000  # characters
 MAX_FILES = 2_000  # dropped at once
 
-_DATASET = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?(/[^\s?#]*)?", re.ASCII)
+_DATASET = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?(/[^\s?#]*)?", re.ASCII)
 _SPLIT = re.compile(r"[\w.-]{0,80}", re.ASCII)
 
 
@@ -127,9 +127,9 @@ def _dataset(text: str) -> str:
 def _most(value: object) -> int | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    if not isinstance(value, str) or not value.strip().isdigit() or not 0 < int(value.strip()[:9]) <= MOST:
+    if not isinstance(value, str) or not re.fullmatch(r"0*[1-9]\d{0,6}", value.strip(), re.ASCII):
         raise RequestError(f"How many pictures at most should be a number from 1 to {MOST:,}.")
-    return int(value.strip()[:9])
+    return min(int(value.strip()), MOST)
 
 
 def _line(value: object, what: str) -> str:
