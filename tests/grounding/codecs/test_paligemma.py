@@ -1,49 +1,20 @@
-"""PaliGemma's prefixes and answers: the recorded ones, every beginning of them, and what no model should say."""
+"""PaliGemma's answers in every form that models give them, and what no model should say, one row each."""
 
 from __future__ import annotations
 
-import re
-import time
-import timeit
-
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from grounding.codecs.paligemma import Spot, answer_text, decode, encode_prefix, encode_suffix, plain
-from grounding.errors import RequestError
-from grounding.geometry import to_px
-from grounding.types import Box, Decoded, Detection, NoteKind, Outcome, Request, Task
-from tests.recorded import Case, params
-
-SEG = "".join(f"<seg{code:03d}>" for code in range(16))
-CODES = tuple(range(16))
-
-
-def loc(*yxyx: int) -> str:
-    return "".join(f"<loc{value:04d}>" for value in yxyx)
-
-
-BOX = loc(100, 200, 300, 400)
-OTHER = loc(500, 600, 700, 800)
-
-
-def said(decoded: Decoded) -> list[tuple[str, tuple[int, ...], tuple[int, ...] | None]]:
-    """(label, y1 x1 y2 x2 in 1024ths, codes) of each detection."""
-    return [
-        (d.label, tuple(round(v * 1024) for v in (d.box.y1, d.box.x1, d.box.y2, d.box.x2)), d.mask_tokens)
-        for d in decoded.detections
-        if d.box
-    ]
-
-
-def kinds(decoded: Decoded) -> list[NoteKind]:
-    return [note.kind for note in decoded.notes]
-
+from grounding.codecs.paligemma import Spot, answer_text, decode
+from grounding.types import Box, NoteKind, Outcome
+from tests.grounding.codecs.paligemma_answers import BOX, CODES, OTHER, SEG, kinds, loc, said
 
 CAT, DOG = ("cat", (100, 200, 300, 400), None), ("dog", (500, 600, 700, 800), None)
+
+
 MASKED_CAT = ("cat", (100, 200, 300, 400), CODES)
+
+
 NAMELESS = ("", (100, 200, 300, 400), None)
 
 
@@ -290,76 +261,6 @@ def test_scores_are_asked_for_by_place_in_the_text() -> None:
     assert [d.score for d in decode(text).detections] == [None, None]
 
 
-def is_grounding(about: dict[str, object]) -> bool:
-    return about["task"] in ("detect", "segment")
-
-
-def whole_objects(text: str) -> list[tuple[tuple[int, ...], tuple[int, ...] | None]]:
-    """Boxes and masks of a well-formed answer, by the plainest pattern there is."""
-    groups = re.findall(r"((?:<loc\d{4}>){4})\s*((?:<seg\d{3}>){16})?", text)
-    return [
-        (tuple(map(int, re.findall(r"\d+", locs))), tuple(map(int, re.findall(r"\d+", segs))) or None)
-        for locs, segs in groups
-    ]
-
-
-@pytest.mark.parametrize("case", params("paligemma", is_grounding))
-@pytest.mark.parametrize("told", [pytest.param(False, id="answer alone"), pytest.param(True, id="with its prompt")])
-def test_a_recorded_answer_gives_exactly_the_objects_it_names(case: Case, told: bool) -> None:
-    decoded = decode(case.text, prompt=case.about["prompt"] if told else None)
-    elided = case.name == "mimi-segment-cat-elided"  # 3 of 16 tokens left: no mask, and "…" is no label
-    expected = [
-        (tuple(o["yxyx_1024"]), None if elided or not o["seg"] else tuple(o["seg"]), "cat" if elided else o["label"])
-        for o in case.about["derived"]["objects"]
-    ]
-    assert [(box, codes) for _, box, codes in said(decoded)] == [(box, codes) for box, codes, _ in expected]
-    assert all(label == want for (label, *_), (*_, want) in zip(said(decoded), expected, strict=True) if want)
-    if case.name == "rf-cards-runaway-256":
-        assert decoded.outcome is Outcome.TRUNCATED
-        assert kinds(decoded) == [C, M]
-    elif not elided:
-        assert decoded.outcome is Outcome.FOUND
-
-
-@pytest.mark.parametrize("case", params("paligemma", is_grounding))
-def test_every_beginning_of_a_recorded_answer_gives_only_its_whole_objects(case: Case) -> None:
-    text = case.text
-    for length in range(len(text) + 1):
-        decoded = decode(text[:length])
-        assert [(box, codes) for _, box, codes in said(decoded)] == whole_objects(text[:length])
-        assert decoded.outcome is not Outcome.NONE or not re.search("<loc", text[:length])
-
-
-# What the source states, the picture its numbers are of (None: the case's own), and how it rounded or how far it erred.
-STATED = {
-    "gcb-js-detect-person": ("source_normalised_box_xyxy_px", None, np.rint, 0),
-    "hfcb-detect-girl-pt448": ("xyxy_px", None, np.array, 0),
-    "jj-detect-cow-3b": ("pixels_of_400", (400, 400), np.floor, 0),
-    "jj-segment-cow-3b": ("xyxy_px_of_448", (448, 448), np.floor, 0),
-    "mlx-detect-cats": ("source_bboxes_xyxy_1024", (1024, 1024), np.array, 0),
-    "ss-gate-two-red-squares": ("ground_truth_xyxy_normalised", (1, 1), np.array, 0.02),  # the model's own error
-    "ss-red-left": ("ground_truth_xyxy_px", None, np.array, 4),
-}
-
-
-@pytest.mark.parametrize("case", params("paligemma", lambda about: about["case"] in STATED))
-def test_boxes_land_on_the_pixels_the_source_states(case: Case) -> None:
-    key, size_wh, rounded, tolerance = STATED[case.name]
-    got = [to_px(d.box, size_wh or case.about["image_size"]) for d in decode(case.text).detections if d.box]
-    assert np.allclose(rounded(got), np.reshape(case.about["expected"][key], (-1, 4)), atol=tolerance)
-
-
-@pytest.mark.parametrize("case", params("paligemma", lambda a: a["task"] in ("caption", "vqa", "ocr")))
-def test_a_recorded_answer_in_words_comes_without_echo_and_control_tokens(case: Case) -> None:
-    prompt = case.about["prompt"]
-    words = answer_text(case.text, prompt=prompt)
-    assert words
-    assert words in case.text
-    assert "<eos>" not in words
-    assert not (prompt and words.startswith(prompt))
-    assert decode(case.text, prompt=prompt).detections == ()
-
-
 @pytest.mark.parametrize(
     ("text", "prompt", "expected"),
     [
@@ -382,173 +283,3 @@ def test_a_recorded_answer_in_words_comes_without_echo_and_control_tokens(case: 
 )
 def test_words_are_taken_out_of_an_answer(text: str, prompt: str | None, expected: str) -> None:
     assert answer_text(text, prompt=prompt) == expected
-
-
-def request(task: Task, text: str = "", *labels: str) -> Request:
-    return Request(task, (), text, labels)
-
-
-@pytest.mark.parametrize(
-    ("asked", "prefix"),
-    [
-        pytest.param(request(Task.CAPTION), "caption en", id="caption"),
-        pytest.param(request(Task.CAPTION, "describe en"), "describe en", id="free prompt"),
-        pytest.param(request(Task.CAPTION, "caption de"), "caption de", id="another language"),
-        pytest.param(request(Task.ASK, "What is this?"), "answer en What is this?", id="ask"),
-        pytest.param(request(Task.ASK, "answer es ¿Qué es?"), "answer es ¿Qué es?", id="ask in another language"),
-        pytest.param(request(Task.ASK, "ocr"), "ocr", id="read the text"),
-        pytest.param(request(Task.DETECT, "", "cat", "red car"), "detect cat ; red car", id="detect"),
-        pytest.param(request(Task.DETECT, "dog on the left"), "detect dog on the left", id="detect what the text says"),
-        pytest.param(request(Task.DETECT, "cat;dog ;"), "detect cat ; dog", id="detect what the text lists"),
-        pytest.param(request(Task.DETECT, "猫；犬"), "detect 猫 ; 犬", id="detect what a Japanese text lists"),
-        pytest.param(request(Task.DETECT, "detect cat ; dog"), "detect cat ; dog", id="detect by a whole prompt"),
-        pytest.param(request(Task.SEGMENT, "", "cat"), "segment cat", id="segment"),
-        pytest.param(
-            request(Task.SEGMENT, "", " a;b ", "", " \n"), "segment a b", id="labels with separators, empty ones"
-        ),
-        pytest.param(request(Task.ASK, "a\nb\0 \ud800c"), "answer en a b ?c", id="newline, NUL, lone surrogate"),
-        pytest.param(
-            request(Task.ASK, "is <loc0001><seg001><image><eos>it?"), "answer en is it?", id="tokens in the text"
-        ),
-        pytest.param(request(Task.DETECT, "", "<lo<eos>c0001>"), "detect <lo c0001>", id="a token hidden in a token"),
-    ],
-)
-def test_what_is_asked_becomes_the_prefix_paligemma_was_trained_on(asked: Request, prefix: str) -> None:
-    assert encode_prefix(asked) == prefix
-
-
-@pytest.mark.parametrize(
-    "asked",
-    [
-        pytest.param(request(Task.DETECT), id="nothing to detect"),
-        pytest.param(request(Task.SEGMENT, "", " ", "<loc0001>"), id="nothing left to segment"),
-        pytest.param(request(Task.ASK, "  "), id="no question"),
-        pytest.param(request(Task.ASK, "why " * 600), id="too long"),
-        pytest.param(request(Task.CAPTION, "x" * 100_000), id="far too long"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused_with_what_to_do(asked: Request) -> None:
-    with pytest.raises(RequestError, match=r"Name|Type|keep"):
-        encode_prefix(asked)
-
-
-@given(st.text() | st.text(alphabet="<>locsegimaeb0123 ;\n"))
-def test_no_text_of_a_person_becomes_a_token(text: str) -> None:
-    cleaned = plain(text)
-    assert not re.search(r"<(loc|seg)\d+>|<(image|eos|bos|pad)>|[\n\0\ud800-\udfff]", cleaned)
-
-
-LABELS = st.text(
-    st.characters(exclude_categories=["C", "Z"], exclude_characters="<;；"), min_size=1, max_size=12
-).filter(lambda label: label == label.strip(",:|，：、،"))
-
-
-@st.composite
-def detections(draw: st.DrawFn) -> Detection:
-    sides = [sorted(draw(st.tuples(*[st.floats(0, 1)] * 2).filter(lambda p: p[0] != p[1]))) for _ in "xy"]
-    codes = draw(st.none() | st.tuples(*[st.integers(0, 127)] * 16))
-    (x1, x2), (y1, y2) = sides
-    return Detection(draw(LABELS), Box(x1, y1, x2, y2), mask_tokens=codes)
-
-
-@given(st.lists(detections(), max_size=5))
-@example([Detection("cat", Box(0, 0, 1e-9, 1e-9))])
-@example([Detection("cat", Box(1 - 1e-9, 1 - 1e-9, 1, 1))])
-def test_what_is_encoded_is_read_back_within_half_a_bin(said_things: list[Detection]) -> None:
-    decoded = decode(encode_suffix(said_things))
-    assert [(d.label, d.mask_tokens) for d in decoded.detections] == [(d.label, d.mask_tokens) for d in said_things]
-    for got, want in zip(decoded.detections, said_things, strict=True):
-        assert got.box
-        assert want.box
-        for (low, high), (first, last) in (
-            ((got.box.x1, got.box.x2), (want.box.x1, want.box.x2)),
-            ((got.box.y1, got.box.y2), (want.box.y1, want.box.y2)),
-        ):
-            # Half a bin; but 1.0 has no bin of its own, and no box is made thinner than one bin.
-            assert abs(low - min(first, 1022 / 1024)) <= 0.5 / 1024 + 1e-9
-            assert abs(high - min(last, 1023 / 1024)) <= (0.5 if last - first >= 1 / 1024 else 1) / 1024 + 1e-9
-
-
-def test_an_answer_is_written_as_big_vision_writes_it() -> None:
-    things = [Detection("cat", Box(0.1, 0.2, 0.5, 1), mask_tokens=CODES), Detection("a;b\n<eos>", Box(0, 0, 1, 1))]
-    assert encode_suffix(things) == f"{loc(205, 102, 1023, 512)} {SEG} cat ; {loc(0, 0, 1023, 1023)} a b"
-    assert encode_suffix([]) == ""
-
-
-def test_a_thing_without_a_box_cannot_be_written() -> None:
-    with pytest.raises(ValueError, match="box"):
-        encode_suffix([Detection("cat")])
-
-
-TOKENS = ["<loc0001>", "<loc1023>", "<loc0500>", "<loc4096>", "<seg000>", "<seg127>", "<seg999>", SEG, BOX, OTHER]
-OTHER_PARTS = [
-    "<eos>",
-    "<bos>",
-    "<pad>",
-    "<image>",
-    "<loc",
-    "<seg0",
-    "<",
-    ">",
-    "detect cat\n",
-    "cat",
-    "é",
-    "…",
-    "\0",
-    "\ud800",
-]
-PARTS = st.sampled_from([*TOKENS, *OTHER_PARTS, " ", ";", " ; ", "\n"])
-
-
-@given(
-    st.lists(PARTS, max_size=40).map("".join) | st.text(),
-    st.none() | st.sampled_from(["", "detect cat", "segment a ; b"]),
-)
-def test_no_text_raises_and_no_box_is_invented(text: str, prompt: str | None) -> None:
-    decoded = decode(text, prompt=prompt, mask_decoder=lambda codes: np.zeros((len(codes), 2, 2), np.float32))
-    numbers = [int(number) for number in re.findall(r"<loc(\d+)>", text)]
-    fours = {tuple(numbers[i : i + 4]) for i in range(len(numbers) - 3)}
-    for _, (y1, x1, y2, x2), codes in said(decoded):
-        assert {(y1, x1, y2, x2), (y2, x1, y1, x2), (y1, x2, y2, x1), (y2, x2, y1, x1)} & fours
-        assert codes is None or (len(codes) == 16 and max(codes) < 128)
-    assert [d.id for d in decoded.detections] == list(range(len(decoded.detections)))
-    assert bool(decoded.detections) or decoded.outcome in (Outcome.NONE, Outcome.UNRECOGNISED, Outcome.TRUNCATED)
-    assert decoded.outcome is not Outcome.UNRECOGNISED or decoded.notes
-
-
-def test_a_very_long_answer_is_read_in_time() -> None:
-    assert len(decode(f"{BOX} cat ; " * 10_000).detections) == 10_000
-    assert not decode("<loc0001" * 5_000).detections
-
-
-@pytest.mark.parametrize(
-    "pattern",
-    [
-        "\n",
-        " \n",
-        ";",
-        "; ",
-        "cat\n",
-        "<",
-        "<loc",
-        "<seg000>",
-        "<pad>",
-        "<|a",
-        "and ",
-        ", ",
-        f"{BOX}\n",
-        f"{BOX} a, ",
-        "<unused1",
-    ],
-)
-def test_the_time_an_answer_takes_grows_with_its_length_only(pattern: str) -> None:
-    """Four times the text in at most nine times the time: sixteen would be quadratic."""
-
-    def seconds(times: int) -> float:
-        text = "x" + pattern * times
-        return min(
-            timeit.repeat(lambda: (decode(text), answer_text(text)), timer=time.process_time, number=1, repeat=3)
-        )
-
-    size = 20_000 // len(pattern)
-    assert seconds(4 * size) < 9 * seconds(size) + 0.02

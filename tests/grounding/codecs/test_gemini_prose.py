@@ -1,0 +1,168 @@
+"""Gemini's answers in words: boxes among them are found, nothing is made up, and nothing found is no fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from grounding.codecs.gemini import decode
+from grounding.types import NoteKind, Outcome
+from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("- [100, 200, 300, 400]\n- [500, 600, 700, 800]", ["", ""], id="bullets"),
+        pytest.param(
+            "- cat: [100, 200, 300, 400]\n- dog: [500, 600, 700, 800]", ["cat", "dog"], id="bullets with names"
+        ),
+        pytest.param(
+            "1. **cat** - [100, 200, 300, 400]\n2. **dog** - [500, 600, 700, 800]", ["cat", "dog"], id="numbered, bold"
+        ),
+        pytest.param("* [100, 200, 300, 400]: cat\n* [500, 600, 700, 800]: dog.", ["cat", "dog"], id="names after"),
+        pytest.param("1. cat [100, 200, 300, 400]\n2. dog - [500, 600, 700, 800]", ["cat", "dog"], id="no separator"),
+        pytest.param("- cat at [100, 200, 300, 400]\n- dog: [500, 600, 700, 800]", ["cat", "dog"], id="at"),
+        pytest.param(
+            "```python\nboxes = [(100, 200, 300, 400, 'cat'), (500, 600, 700, 800, 'dog')]\n```",
+            ["cat", "dog"],
+            id="in code",
+        ),
+        pytest.param(
+            "cat: box_2d=[100, 200, 300, 400]\ndog: box_2d=[500, 600, 700, 800]", ["cat", "dog"], id="key and ="
+        ),
+        pytest.param(
+            "box_2d: [100, 200, 300, 400], label: cat\nbox_2d: [500, 600, 700, 800], label: dog",
+            ["cat", "dog"],
+            id="key and label after",
+        ),
+        pytest.param(
+            "label: cat, box_2d: [100, 200, 300, 400]\nlabel: dog, box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="key and label before",
+        ),
+        pytest.param(
+            "* cat — box_2d: [100, 200, 300, 400]\n* **dog** — box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="bullets with names and keys",
+        ),
+        pytest.param(
+            "- label: cat\n  box_2d: [100, 200, 300, 400]\n- label: dog\n  box_2d: [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="YAML",
+        ),
+        pytest.param(
+            "- box_2d: [100, 200, 300, 400]\n  label: cat\n- box_2d: [500, 600, 700, 800]\n  label: dog",
+            ["cat", "dog"],
+            id="YAML, label last",
+        ),
+        pytest.param(
+            "- box_2d: [100, 200, 300, 400]\n- box_2d: [500, 600, 700, 800]\n  label: dog",
+            ["", "dog"],
+            id="YAML, one label missing",
+        ),
+        pytest.param(
+            "| # | name | box_2d |\n|---|---|---|\n"
+            "| 1 | cat | [100, 200, 300, 400] |\n| 2 | dog | [500, 600, 700, 800] |",
+            ["cat", "dog"],
+            id="table with numbers",
+        ),
+        pytest.param("[" + CAT + ", [500, 600, 700, 800]]", ["cat", ""], id="beside an object"),
+        pytest.param("[" + CAT + ', ["dog", [500, 600, 700, 800]]]', ["cat", "dog"], id="pair beside an object"),
+        pytest.param("| cat | [100, 200, 300, 400] |\n| dog | [500, 600, 700, 800] |", ["cat", "dog"], id="table"),
+        pytest.param("[[100, 200, 300, 400], [500, 600, 700, 800]]", ["", ""], id="list of lists"),
+        pytest.param(
+            "```json\n[[100, 200, 300, 400], [500, 600, 700, 800]]\n```", ["", ""], id="list of lists, fenced"
+        ),
+        pytest.param('[[100, 200, 300, 400, "cat"], [500, 600, 700, 800, "dog"]]', ["cat", "dog"], id="names inside"),
+        pytest.param('[["cat", [100, 200, 300, 400]], ["dog", [500, 600, 700, 800]]]', ["cat", "dog"], id="pairs"),
+        pytest.param('{"boxes": [[100, 200, 300, 400], [500, 600, 700, 800]]}', ["", ""], id="under a key"),
+    ],
+)
+def test_lists_of_four_numbers_alone_are_boxes(text: str, expected: list[str]) -> None:
+    assert boxes(decode(text)) == [(expected[0], A_CAT[1]), (expected[1], A_DOG[1])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("The picture spans [0, 0, 1000, 1000] in all.", id="in a sentence"),
+        pytest.param("box = [460, 460, 610, 615]  # [ymin, xmin, ymax, xmax]", id="in code"),
+        pytest.param("# Pedals: [460, 460, 600, 615]", id="in a comment"),
+        pytest.param("img.crop([1, 2, 3, 4])", id="in a call"),
+        pytest.param("img.crop(box_2d=[1, 2, 3, 4])", id="in a call by key"),
+        pytest.param("colors = [(255, 0, 0, 255), (0, 255, 0, 255)]", id="colours in code"),
+        pytest.param('{"palette_colors": [255, 0, 0, 255]}', id="colours under a key"),
+        pytest.param("- [ ] cat not visible, picture too blurred to tell", id="box to tick"),
+        pytest.param("- [ ]", id="box to tick alone"),
+        pytest.param("The image is too dark to analyse {}.", id="empty brackets in a sentence"),
+        pytest.param("See {}", id="empty brackets at the end of a sentence"),
+        pytest.param("An empty list [] would be wrong.", id="empty list in a sentence"),
+        pytest.param('{"objects": [], "error": "image could not be loaded"}', id="empty list and an error"),
+        pytest.param('{"objects": [], "error": {"code": 3}}', id="empty list and an error with a code"),
+        pytest.param('{"answer": "There are four cats.", "evidence": []}', id="empty list beside an answer"),
+        pytest.param("The size is [640, 480].", id="two numbers"),
+        pytest.param("- [1, 2, 3]", id="three numbers"),
+        pytest.param("- [ymin, xmin, ymax, xmax]", id="placeholder"),
+        pytest.param('{"box_2d": [ymin, xmin, ymax, xmax], "label": <label>}', id="template"),
+        pytest.param('{"answer": "There are 4 [four] cats.", "count": 4}', id="other JSON"),
+        pytest.param("def f(a): return [a[0], a[1], a[2], a[3]]", id="indexing"),
+        pytest.param("I cannot help with that.", id="refusal"),
+        pytest.param("", id="empty"),
+        pytest.param(" \n\t", id="blank"),
+        pytest.param("\x00\ud800", id="no text at all"),
+        pytest.param('"', id="one quote"),
+        pytest.param("]}]}", id="closing brackets"),
+        pytest.param('[{"box_3d": [1, 2, 3, 4, 5, 6, 7, 8, 9], "label": "sink"}]', id="3D boxes only"),
+        pytest.param('[{"box_2d": [1, 2, 3], "label": "cat"}]', id="nothing sound"),
+    ],
+)
+def test_what_names_no_object_invents_none_and_says_so(text: str) -> None:
+    decoded = decode(text)
+    assert decoded.detections == ()
+    assert decoded.outcome is Outcome.UNRECOGNISED
+    assert [note.kind for note in decoded.notes] == [NoteKind.SKIPPED]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "```json\n[]\n```",
+        "{}",
+        "[{}]",
+        '{"masks": []}',
+        "null",
+        "None.",
+        "There are no cats: []",
+        '{"objects": [], "n": 0}',
+        '{"objects": [], "error": null}',
+        "Here is the list:\n[]\nThere is nothing else.",
+        '"[]"',
+    ],
+)
+def test_an_empty_list_means_nothing_found(text: str) -> None:
+    decoded = decode(text)
+    assert (decoded.outcome, decoded.detections) == (Outcome.NONE, ())
+
+
+def test_a_message_in_place_of_objects_is_passed_on() -> None:
+    for text in (
+        '{"objects": [], "error": "image could not be loaded"}',
+        '{"error": {"message": "image could not be loaded"}}',
+    ):
+        (note,) = decode(text).notes
+        assert "“image could not be loaded”" in note.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        pytest.param(f"[{CAT}, {DOG}]\n- bird: [1, 2, 3, 4]", 1, id="one after"),
+        pytest.param(f"boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]\n[{CAT}, {DOG}]", 2, id="two in code before"),
+        pytest.param(f"The cat, [100, 200, 300, 400], sits.\n[{CAT}, {DOG}]", 0, id="one that is known"),
+    ],
+)
+def test_boxes_in_the_prose_around_a_list_are_counted(text: str, count: int) -> None:
+    decoded = decode(text)
+    assert boxes(decoded) == [A_CAT, A_DOG]
+    assert [note.detail.split()[0] for note in decoded.notes] == ([str(count)] if count else [])
