@@ -36,6 +36,7 @@ from ui import (
     picture_panel,
     project_bar,
     project_page,
+    prompt_panel,
     request_panel,
     result_view,
     sidebar,
@@ -80,6 +81,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     with gr.Column(elem_classes="pp-card"):
                         side = sidebar.build(settings, who)
                         family = family_panel.build(settings)
+                        words = prompt_panel.build(settings)
                         options = options_panel.build(settings)
                         asked = request_panel.build(settings)
                 with gr.Column(elem_id="pp-result"):
@@ -101,6 +103,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         family_panel.wire(family, side, desk)
+        prompt_panel.wire(words, around, desk)
         options_panel.wire(options, side, settings)
         cut_panel.wire(cut, around, desk)
         strip.wire(sheets, session, pictures, result, desk)

@@ -62,7 +62,9 @@ def before(form: Form, session: Session, capabilities: Capabilities, paces: Pace
     got = attempt(partial(took, form, session, capabilities, paces))
     if isinstance(got, Problem):
         return "".join([*lines, markup.beware(got.text)])
-    remarks = gathering.remarks(form, session, capabilities)
+    there = planned(form, session, capabilities, paces)
+    first = [note.detail for note in there.notes] if there else []
+    remarks = [*first, *gathering.remarks(form, session, capabilities)]
     return "".join([*(markup.hint(got) for _ in range(bool(got))), *lines, *map(markup.beware, remarks)])
 
 

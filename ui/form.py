@@ -21,7 +21,8 @@ MAX_PROMPT = 4_000
 MAX_LABELS = 100
 MAX_LABEL = 200
 
-_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # a name, or owner/name; never a path of ours
+_MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?(@[\w.-]+){0,2}")
+"""A name or owner/name, behind an @ a precision or a revision; never a path of ours."""
 
 
 @dataclass(frozen=True)

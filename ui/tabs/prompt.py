@@ -20,13 +20,13 @@ from ui.result_view import ResultView
 from ui.sidebar import Sidebar
 from ui.state import Session
 
-_TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
+TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
   document.querySelector('#pp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
 
 
 @dataclass(frozen=True)
 class Tab:
-    """`before`: a quiet line on what asking will take."""
+    """`before`: a quiet line on what asking will take. leaf: what it lies in."""
 
     task: Task
     doing: str
@@ -100,7 +100,7 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
         desk.runs.stop(str(request.session_hash))
 
     wire(tab, around, desk, [tab.run.click, tab.prompt.submit], prepare, {around.pictures.drop, *fields.values()})
-    tab.run.click(None, js=_TO_RESULT)
+    tab.run.click(None, js=TO_RESULT)
     tab.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
 
 

@@ -1,0 +1,153 @@
+"""PaliGemma's prompts, word for word: each kind it was taught put together from a few choices, or typed by hand.
+
+What stands in the last box is what the model gets. Hidden where another backend is chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from backends import first_choice
+from grounding.codecs.paligemma_prompts import LANGUAGES, PROMPTS, Prompt
+from grounding.errors import RequestError
+from grounding.settings import Settings
+from grounding.types import Task
+from ui import estimates, picture_panel
+from ui.asking import Question
+from ui.desk import Desk
+from ui.form import Form, read_form
+from ui.messages import Problem, attempt
+from ui.sidebar import capabilities
+from ui.state import Session
+from ui.tabs import prompt as task_tab
+from ui.tabs.prompt import Around, Tab
+
+_BACKEND = "paligemma"
+_KINDS = {each.word: each for each in PROMPTS}
+_QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class PromptPanel:
+    """tab: the box, its buttons and its line, as the tasks' tabs have them."""
+
+    fold: gr.Accordion
+    kind: gr.Dropdown
+    language: gr.Dropdown
+    typed: gr.Textbox
+    tab: Tab
+
+
+def build(settings: Settings) -> PromptPanel:
+    backend, _ = first_choice(settings)
+    with gr.Accordion(
+        "Prompt, word for word", open=False, visible=backend == _BACKEND, elem_classes="pp-fold", elem_id="pp-words"
+    ) as fold:
+        kind = gr.Dropdown(
+            [(each.title, each.word) for each in PROMPTS], value="caption", label="Kind", elem_id="pp-words-kind"
+        )
+        language = gr.Dropdown(
+            [(name, code) for code, name in sorted(LANGUAGES.items(), key=lambda one: one[1])],
+            value="en",
+            label="Language of the answer",
+            elem_id="pp-words-language",
+        )
+        typed = gr.Textbox("", label="About what", visible=False, max_length=1000, elem_id="pp-words-typed")
+        words = gr.Textbox(
+            "caption en",
+            label="Prompt as the model gets it",
+            info="Yours to change; kinds it was not taught are sent as they are.",
+            lines=1,
+            max_lines=3,
+            max_length=2000,
+            elem_id="pp-words-prompt",
+        )
+        with gr.Row(elem_classes="pp-inline"):
+            run = gr.Button(
+                "Ask this", variant="primary", elem_id="pp-words-run", elem_classes="pp-needs-picture", scale=3
+            )
+            stop = gr.Button("Stop", visible=False, elem_id="pp-words-stop", min_width=80, scale=1)
+        before = gr.HTML("", elem_classes="pp-before")
+    return PromptPanel(
+        fold, kind, language, typed, Tab(Task.ASK, "Asking word for word", words, run, stop, before, fold)
+    )
+
+
+def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
+    fields = around.fields
+    words = panel.tab.prompt
+
+    def put_together(kind: object, language: object, typed: object) -> dict[Any, Any]:
+        chosen = _KINDS.get(str(kind), PROMPTS[0])
+        made = attempt(lambda: chosen.text(str(typed or ""), str(language or "")))
+        return {
+            panel.typed: gr.update(visible=bool(chosen.needs), label=chosen.needs[:1].upper() + chosen.needs[1:]),
+            panel.language: gr.update(visible=chosen.language),
+            words: _begun(chosen, str(language or "")) if isinstance(made, Problem) else made,
+        }
+
+    def show(values: dict[Any, Any]) -> str:
+        now: Session = values[around.session]
+        chosen = {name: values[widget] for name, widget in fields.items() if name != "api_key"}
+        form = attempt(lambda: read_words(values[words], chosen, desk.settings, with_key=False))
+        if isinstance(form, Problem) or form.backend != _BACKEND:
+            return ""
+        return estimates.before(form, now, capabilities(form.backend, desk.settings), desk.paces)
+
+    def prepare(values: dict[Any, Any]) -> Question:
+        before: Session = values[around.session]
+        dropped: tuple[str, str] | None = values[around.pictures.drop]
+        chosen = {name: values[widget] for name, widget in fields.items()}
+        form = read_words(values[words], chosen, desk.settings)
+        take_in = (lambda: picture_panel.take_in(dropped, desk)) if dropped else lambda: before
+        return Question(form, panel.tab.doing, before, take_in)
+
+    def stop(request: gr.Request) -> None:
+        desk.runs.stop(str(request.session_hash))
+
+    gr.on(
+        [panel.kind.input, panel.language.input, panel.typed.input],
+        put_together,
+        [panel.kind, panel.language, panel.typed],
+        [panel.typed, panel.language, words],
+        trigger_mode="always_last",
+        **_QUIET,
+    )
+    quiet_fields = {widget for name, widget in fields.items() if name != "api_key"}
+    gr.on(
+        [panel.fold.expand, words.change, around.session.change, around.sidebar.model.change],
+        show,
+        {around.session, words, *quiet_fields},
+        panel.tab.before,
+        trigger_mode="always_last",
+        **_QUIET,
+    )
+    with_own = replace(around, tabs=(*around.tabs, panel.tab))
+    asks = [panel.tab.run.click, words.submit]
+    task_tab.wire(panel.tab, with_own, desk, asks, prepare, {words, around.pictures.drop, *fields.values()})
+    panel.tab.run.click(None, js=task_tab.TO_RESULT)
+    panel.tab.stop.click(stop, None, None, **_QUIET)
+    around.sidebar.backend.input(
+        lambda backend: gr.update(visible=backend == _BACKEND), around.sidebar.backend, panel.fold, **_QUIET
+    )
+
+
+def read_words(words: object, values: dict[str, Any], settings: Settings, *, with_key: bool = True) -> Form:
+    """The form that sends `words` as they are; the task they are answered as follows from the first of them.
+
+    Raises RequestError or ConfigError.
+    """
+    said = " ".join(str(words or "").split())
+    if not said:
+        raise RequestError("Type a prompt first, for example: detect cat ; dog.")
+    kind = _KINDS.get(said.split()[0].lower())
+    form = read_form(Task.CAPTION, {**values, "prompt": said}, settings, with_key=with_key)
+    return replace(form, task=kind.task if kind and said.lower() != kind.word else Task.CAPTION)
+
+
+def _begun(kind: Prompt, language: str) -> str:
+    """A prompt to which something is still to be typed."""
+    return f"{kind.word} {language or 'en'} " if kind.language else f"{kind.word} "
