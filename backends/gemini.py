@@ -20,7 +20,7 @@ from google.genai import types
 
 from backends import SPECS
 from backends.gemini_answer import Watch, finished
-from backends.gemini_connection import Again, Connection, Tries
+from backends.gemini_connection import Again, Asked, Connection, Tries
 from backends.gemini_cost import spent
 from backends.gemini_errors import explain, redact
 from backends.gemini_files import Uploads
@@ -101,7 +101,7 @@ class Gemini:
         started, tries, asked = time.monotonic(), Tries(), plan(self._model, request)
         contents = self._contents(asked, request.options.reuse, stop, tries)
         with self._forgetting(contents):
-            body = self.connection.ask(self._model, contents, _config(asked), stop, tries)
+            body = self.connection.ask(Asked(self._model, contents, _config(asked)), stop, tries)
         return self._read(body, request, asked, started, tries)
 
     def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
@@ -109,7 +109,7 @@ class Gemini:
         started, tries, asked = time.monotonic(), Tries(), plan(self._model, request)
         contents = self._contents(asked, request.options.reuse, stop, tries)
         growth, watch = Growth(), Watch(request, self._origin(asked))
-        pieces = self.connection.stream(self._model, contents, _config(asked), stop, tries)
+        pieces = self.connection.stream(Asked(self._model, contents, _config(asked)), stop, tries)
         with self._forgetting(contents), contextlib.closing(pieces):
             for piece in pieces:
                 if isinstance(piece, Again):

@@ -8,7 +8,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from backends.gemini_outcomes import Ending, Growth, Reply
+from backends.gemini_outcomes import Growth, Reply
+from backends.gemini_reasons import Ending
 from backends.gemini_request import LOCATING
 from grounding.codecs import gemini as codec
 from grounding.codecs.gemini_growth import circles

@@ -11,16 +11,12 @@ import asyncio
 import codecs
 import concurrent.futures
 import contextlib
-import contextvars
-import functools
 import json
 import logging
-import os
 import queue
 import random
-import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -28,6 +24,7 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
+from backends import gemini_transport
 from backends.gemini_errors import RETRIED, explain, hopeless, redact, wait_s
 from grounding.errors import BackendError, GroundingError, Stopped, Timeout
 
@@ -35,9 +32,8 @@ TRIES = 3
 LONGEST_WAIT_S = 20.0
 """A wait the service asks for is sat out up to this; a longer one is told to the person instead."""
 
-_CONNECT_S = 10.0
-_MAX_ANSWER_BYTES = 32_000_000
-"""Far above the largest answer (65,536 tokens); what is more is no answer."""
+_ONE_ANSWER = {"automatic_continuation": False}
+"""Else the library would follow up on an answer cut by the service's own limit, beyond any budget."""
 
 _UNREACHABLE = "Gemini cannot be reached. Check the internet connection{address}, then try again."
 _CLOSED = "This connection to Gemini was closed meanwhile. Try again."
@@ -45,6 +41,15 @@ _T = TypeVar("_T")
 
 # It warns of keys in the environment even when it is given one, which reads as if it would use those.
 logging.getLogger("google_genai._api_client").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question, as google-genai takes it."""
+
+    model: str
+    contents: types.ContentListUnion
+    config: types.GenerateContentConfig
 
 
 @dataclass(frozen=True)
@@ -78,17 +83,16 @@ class Connection:
         self._deadline_s = deadline_s
         self._backoff_s = backoff_s
         self._unreachable = _UNREACHABLE.format(address=" and GOOGLE_GEMINI_BASE_URL" if base_url else "")
-        hooks: dict[str, list[Callable[..., Any]]] = {"request": [_limit_connecting], "response": [_limit_size]}
-        self._http = httpx2.AsyncClient(event_hooks=hooks, verify=_trusted())
+        self._http = gemini_transport.client()
         self._client = genai.Client(
             api_key=api_key,
             vertexai=False,  # whatever the environment says
             http_options=types.HttpOptions(
                 base_url=base_url,
                 timeout=round(deadline_s * 1000),
-                headers={"Accept-Encoding": "identity"},  # so that _limit_size counts what is kept
+                headers={"Accept-Encoding": "identity"},  # so that the limit counts what is kept
                 httpx_async_client=self._http,
-                client_args={"verify": _trusted()},
+                client_args={"verify": gemini_transport.trusted()},
             ),
         )
         self._loop = asyncio.new_event_loop()
@@ -97,31 +101,18 @@ class Connection:
         self._ended = False
         threading.Thread(target=self._serve, daemon=True, name="gemini").start()
 
-    def ask(
-        self,
-        model: str,
-        contents: types.ContentListUnion,
-        config: types.GenerateContentConfig,
-        stop: threading.Event | None = None,
-        tries: Tries | None = None,
-    ) -> str:
+    def ask(self, asked: Asked, stop: threading.Event | None = None, tries: Tries | None = None) -> str:
         """The reply's body with the key taken out; raises GroundingError where none came, Stopped soon after `stop`."""
-        # the library would follow up on an answer cut by the service's own limit, beyond any budget
-        config = config.model_copy(update={"should_return_http_response": True, "automatic_continuation": False})
+        config = asked.config.model_copy(update={**_ONE_ANSWER, "should_return_http_response": True})
 
         async def once(client: Any) -> str:
-            reply = await client.models.generate_content(model=model, contents=contents, config=config)
+            reply = await client.models.generate_content(model=asked.model, contents=asked.contents, config=config)
             return redact((reply.sdk_http_response and reply.sdk_http_response.body) or "", self._api_key)
 
-        return self.call(once, model, stop, tries)
+        return self.call(once, asked.model, stop, tries)
 
     def stream(
-        self,
-        model: str,
-        contents: types.ContentListUnion,
-        config: types.GenerateContentConfig,
-        stop: threading.Event | None = None,
-        tries: Tries | None = None,
+        self, asked: Asked, stop: threading.Event | None = None, tries: Tries | None = None
     ) -> Generator[str | Again, None, None]:
         """The reply's body as it comes, in pieces, the key not taken out; closing the iterator ends the request.
 
@@ -130,7 +121,7 @@ class Connection:
         tries = tries or Tries()
         pieces: queue.SimpleQueue[str | Again | None] = queue.SimpleQueue()
         tries.told = pieces.put
-        future = self._start(self._feed(model, contents, config, pieces, tries))
+        future = self._start(self._feed(asked, pieces, tries))
         try:
             while True:
                 if stop is not None and stop.is_set():
@@ -214,30 +205,20 @@ class Connection:
         finally:
             future.cancel()
 
-    async def _feed(
-        self,
-        model: str,
-        contents: types.ContentListUnion,
-        config: types.GenerateContentConfig,
-        pieces: queue.SimpleQueue[str | Again | None],
-        tries: Tries,
-    ) -> None:
+    async def _feed(self, asked: Asked, pieces: queue.SimpleQueue[str | Again | None], tries: Tries) -> None:
         """Put the body of a streamed reply into `pieces`, then None."""
-        config = config.model_copy(update={"automatic_continuation": False})
+        config = asked.config.model_copy(update=_ONE_ANSWER)
 
         async def once(client: Any) -> None:
             text = codecs.getincrementaldecoder("utf-8")("replace")
-            token = _tap.set(lambda chunk: pieces.put(text.decode(chunk)))
-            try:
+            with gemini_transport.tapped(lambda chunk: pieces.put(text.decode(chunk))):
                 async for _ in await client.models.generate_content_stream(
-                    model=model, contents=contents, config=config
+                    model=asked.model, contents=asked.contents, config=config
                 ):
                     pass  # empty: what was sent went through the tap
-            finally:
-                _tap.reset(token)
 
         try:
-            await self._retried(once, model, tries, None)
+            await self._retried(once, asked.model, tries, None)
         finally:
             pieces.put(None)
 
@@ -292,13 +273,6 @@ class Connection:
         return _PassingError(explained, wait_s(error.details, headers))
 
 
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """Whose certificates are believed, read once; httpx2 alone ignores SSL_CERT_FILE and SSL_CERT_DIR."""
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    return ssl.create_default_context(cafile=file, capath=folder) if file or folder else httpx2.create_ssl_context()
-
-
 class _PassingError(Exception):
     """A failure that may pass: what to say if it does not, and how long the service asks to wait."""
 
@@ -306,46 +280,3 @@ class _PassingError(Exception):
         super().__init__()
         self.explained = explained
         self.wait_s = wait_s
-
-
-class _TooLargeError(httpx2.HTTPError):
-    pass
-
-
-async def _limit_connecting(request: httpx2.Request) -> None:
-    request.extensions["timeout"]["connect"] = min(_CONNECT_S, request.extensions["timeout"]["connect"])
-
-
-_tap: contextvars.ContextVar[Callable[[bytes], None] | None] = contextvars.ContextVar("_tap", default=None)
-"""Where the bytes of the streamed reply under way go. The library itself then reads empty events: its objects raise on
-odd types, and drop fields they do not know."""
-
-_EMPTY_EVENT = b"data: {}\n\n"
-
-
-async def _limit_size(response: httpx2.Response) -> None:
-    if response.headers.get("content-encoding", "identity") != "identity":  # not asked for: it may unpack to anything
-        raise _TooLargeError("compressed")
-    tap = _tap.get() if response.status_code == 200 else None
-    response.stream = _Counted(response.stream, tap)  # type: ignore[arg-type]
-
-
-class _Counted(httpx2.AsyncByteStream):
-    """The same bytes, until there are more than any answer has; or, with a tap, empty events in their place."""
-
-    def __init__(self, stream: httpx2.AsyncByteStream, tap: Callable[[bytes], None] | None = None) -> None:
-        self._stream = stream
-        self._tap = tap
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        count = 0
-        async for chunk in self._stream:
-            count += len(chunk)
-            if count > _MAX_ANSWER_BYTES:
-                raise _TooLargeError("too large")
-            if self._tap is not None:
-                self._tap(chunk)
-            yield chunk if self._tap is None else _EMPTY_EVENT
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()

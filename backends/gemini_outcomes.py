@@ -1,4 +1,4 @@
-"""What a Gemini reply amounts to: an answer, a cut one, a filter's block, or nothing; a sentence for each reason.
+"""What a Gemini reply amounts to: an answer, a cut one, a filter's block, or nothing, and what to tell people of it.
 
 Reads the JSON the service sent rather than the client library's objects: those raise on odd types, drop fields they do
 not know and print a warning for every reason newer than the library. Knows no prompts, boxes or connections.
@@ -11,108 +11,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from backends.gemini_errors import as_dict
+from backends.gemini_reasons import CATEGORIES, FINISHED, NO_SLIDER, PROMPT_BLOCKED, UNSPECIFIED, Ending
 from grounding.errors import BackendError
-from grounding.types import Harm, Note, NoteKind, SafetyRating, SafetyReport, Stage
-
-CATEGORIES: Mapping[Harm, str] = {harm: f"HARM_CATEGORY_{harm.name}" for harm in Harm}
-"""Each slider's category in the service's words."""
+from grounding.types import Note, NoteKind, SafetyRating, SafetyReport, Stage
 
 _HARMS = {category: harm for harm, category in CATEGORIES.items()}
-_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"  # protobuf's zero: the same as saying nothing
-
-
-class Ending(StrEnum):
-    WHOLE = "whole"  # the model finished
-    CUT = "cut"  # it was stopped at a limit; what came before is good
-    BLOCKED = "blocked"  # a filter withheld it; nothing of it is shown
-    BROKEN = "broken"  # something else went wrong
-
-
-_NO_SLIDER = "No safety slider changes this."
-
-PROMPT_BLOCKED: Mapping[str, str] = {
-    "BLOCKED_REASON_UNSPECIFIED": f"Google blocked this request without giving a reason. {_NO_SLIDER}",
-    "SAFETY": "Google's safety filter blocked this request before the model answered",  # _which completes it
-    "OTHER": f"Google blocked this request for a reason it does not name, perhaps its language. {_NO_SLIDER}",
-    "BLOCKLIST": f"Google blocked this request: it contains a term on a blocklist. Word it differently. {_NO_SLIDER}",
-    "PROHIBITED_CONTENT": f"Google blocked this request as prohibited content. {_NO_SLIDER}",
-    "IMAGE_SAFETY": f"Google blocked this request as unsafe for making pictures. {_NO_SLIDER}",
-    "MODEL_ARMOR": f"Google Cloud's Model Armor blocked this request; its owner sets its rules. {_NO_SLIDER}",
-    "JAILBREAK": f"Google blocked this request as an attempt to get round its rules. Word it differently. {_NO_SLIDER}",
-}
-"""A sentence for each reason a prompt can be blocked for (BlockedReason of google-genai 3.4.0)."""
-
-FINISHED: Mapping[str, tuple[Ending, str]] = {
-    _UNSPECIFIED: (Ending.WHOLE, "The service sent no answer and gave no reason. Try again in a moment."),
-    "STOP": (Ending.WHOLE, "The model finished without saying anything. Try other words, or another model."),
-    "MAX_TOKENS": (
-        Ending.CUT,
-        "The answer was cut at the limit of {limit} tokens. Raise the output limit to see more.",
-    ),
-    "CONTINUATION": (
-        Ending.CUT,
-        "The answer was cut at the service's own limit for one request. Ask for less at once.",
-    ),
-    "SAFETY": (Ending.BLOCKED, "Google's safety filter withheld the answer"),  # _which completes it
-    "RECITATION": (
-        Ending.BLOCKED,
-        f"Google withheld the answer: it repeats a source too closely. Ask for it in other words. {_NO_SLIDER}",
-    ),
-    "LANGUAGE": (
-        Ending.BLOCKED,
-        f"Google withheld the answer: its language is not supported. Ask in another. {_NO_SLIDER}",
-    ),
-    "BLOCKLIST": (Ending.BLOCKED, f"Google withheld the answer: it contains a term on a blocklist. {_NO_SLIDER}"),
-    "PROHIBITED_CONTENT": (Ending.BLOCKED, f"Google withheld the answer as prohibited content. {_NO_SLIDER}"),
-    "SPII": (
-        Ending.BLOCKED,
-        f"Google withheld the answer: it may hold sensitive details about a person. {_NO_SLIDER}",
-    ),
-    "IMAGE_SAFETY": (Ending.BLOCKED, f"Google withheld a picture the model made as unsafe. {_NO_SLIDER}"),
-    "IMAGE_PROHIBITED_CONTENT": (
-        Ending.BLOCKED,
-        f"Google withheld a picture the model made as prohibited content. {_NO_SLIDER}",
-    ),
-    "IMAGE_RECITATION": (
-        Ending.BLOCKED,
-        f"Google withheld a picture the model made: it is too close to an existing one. {_NO_SLIDER}",
-    ),
-    "ESCALATION": (Ending.BLOCKED, f"Google filtered this request by an escalation rule. {_NO_SLIDER}"),
-    "PUP_LIMITED_DISABLED": (
-        Ending.BLOCKED,
-        f"Google has limited this account for breaking its use policy; its owner must ask Google. {_NO_SLIDER}",
-    ),
-    "MODEL_ARMOR": (
-        Ending.BLOCKED,
-        f"Google Cloud's Model Armor withheld the answer; its owner sets its rules. {_NO_SLIDER}",
-    ),
-    "OTHER": (Ending.BROKEN, "The model stopped for a reason Google does not name. Try again, or another model."),
-    "IMAGE_OTHER": (Ending.BROKEN, "The model stopped while making a picture. Choose a model that answers in text."),
-    "NO_IMAGE": (Ending.BROKEN, "The model was meant to make a picture and did not. Choose one that answers in text."),
-    "MALFORMED_FUNCTION_CALL": (
-        Ending.BROKEN,
-        "The model tried to call a function and garbled it. Try again, or another model.",
-    ),
-    "UNEXPECTED_TOOL_CALL": (
-        Ending.BROKEN,
-        "The model tried to use a tool it was not given. Try again, or another model.",
-    ),
-    "TOO_MANY_TOOL_CALLS": (
-        Ending.BROKEN,
-        "The model kept calling tools and never came to an answer. Try another model.",
-    ),
-    "MISSING_THOUGHT_SIGNATURE": (
-        Ending.BROKEN,
-        "The service missed a signature of earlier thoughts. Try again, or another model.",
-    ),
-    "MALFORMED_RESPONSE": (Ending.BROKEN, "The model's answer came out garbled. Try again, or another model."),
-}
-"""Ending and sentence for each reason an answer can end for (FinishReason of google-genai 3.4.0)."""
-
 _THOUGHT_AWAY = "Thinking used up the {limit} tokens allowed, and none were left for an answer. Raise the output limit."
 _NOTHING = "The service sent no answer. Try again in a moment."
 _NOT_AN_ANSWER = "The service sent something that is not an answer. Try again; if it stays so, check its address."
@@ -170,7 +76,7 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
         reply = Reply(Ending.BROKEN, sentence=_NOTHING)
     else:
         thoughts = _count(usage, "thoughtsTokenCount") or 0
-        reply = _finished(reason or _UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
+        reply = _finished(reason or UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
     images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_seen(each)]
     return replace(
         reply,
@@ -186,7 +92,7 @@ def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
     reason = _str(feedback.get("blockReason"))
     ratings = _ratings(feedback.get("safetyRatings"))
     if not reason:
-        sentence = f"Google blocked this request. {_NO_SLIDER}"
+        sentence = f"Google blocked this request. {NO_SLIDER}"
     elif reason not in PROMPT_BLOCKED:
         sentence = f'Google blocked this request for a reason not known here: "{_word(reason)}".'
     else:
@@ -216,7 +122,7 @@ def _finished(
         sentence = _THOUGHT_AWAY
     if ending is Ending.WHOLE and text.strip():
         sentence = ""
-    if ending is Ending.WHOLE and not text.strip() and reason == _UNSPECIFIED:
+    if ending is Ending.WHOLE and not text.strip() and reason == UNSPECIFIED:
         ending = Ending.BROKEN
     sentence = _quote(sentence.replace("{limit}", str(limit)), message)
     return Reply(ending, text, sentence, tuple(_left_out(parts)), SafetyReport(ratings=ratings))
@@ -249,7 +155,7 @@ def _which(ratings: tuple[SafetyRating, ...]) -> str:
     names = [rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower() for rating in rated[:2]]
     sliders = [name.capitalize() for rating, name in zip(rated, names, strict=False) if rating.category in _HARMS]
     decides = f"The {' and '.join(sliders)} slider decides this." if len(sliders) == 1 else "Their sliders decide this."
-    return f": {' and '.join(names)}. {decides if sliders else _NO_SLIDER}"
+    return f": {' and '.join(names)}. {decides if sliders else NO_SLIDER}"
 
 
 def _left_out(parts: list[dict[str, Any]]) -> Iterator[Note]:

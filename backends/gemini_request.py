@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from backends.gemini_models import UNKNOWN, Model, find, resolution_config, thinking_config
-from backends.gemini_outcomes import CATEGORIES
+from backends.gemini_reasons import CATEGORIES
 from grounding.codecs import gemini as codec
 from grounding.codecs.gemini_prompt import go_on, schema
 from grounding.documents import Document

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from backends import gemini_cost, gemini_models, gemini_snippet
 from backends.gemini_answer import finished
-from backends.gemini_outcomes import Ending, Reply, ServiceError, read
+from backends.gemini_outcomes import Reply, ServiceError, read
+from backends.gemini_reasons import Ending
 from backends.gemini_request import plan
 from backends.gemini_selftest import self_test
 from grounding.backend import Backend

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from google.genai import types
 
-from backends import gemini_connection
-from backends.gemini_connection import Connection
+from backends import gemini_transport
+from backends.gemini_connection import Asked, Connection
 from grounding.errors import BackendError, ConfigError, GroundingError, RateLimited, Stopped, Timeout
 from tests.stand_in import Answer, StandIn, reply
 
@@ -29,7 +29,7 @@ def connection(service: StandIn) -> Iterator[Connection]:
 
 
 def ask(connection: Connection, stop: threading.Event | None = None) -> str:
-    return connection.ask("gemini-x", HELLO, types.GenerateContentConfig(should_return_http_response=True), stop)
+    return connection.ask(Asked("gemini-x", HELLO, types.GenerateContentConfig()), stop)
 
 
 def failure(connection: Connection, stop: threading.Event | None = None) -> GroundingError:
@@ -137,7 +137,7 @@ def test_a_stop_set_beforehand_answers_at_once(service: StandIn, connection: Con
 def test_an_answer_without_end_is_given_up(
     service: StandIn, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gemini_connection, "_MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr(gemini_transport, "_MAX_ANSWER_BYTES", 1000)
     service.says(Answer(body=b" " * 1001))
     assert isinstance(failure(connection), BackendError)
     assert len(service.requests) == 1

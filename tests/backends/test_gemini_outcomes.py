@@ -11,7 +11,8 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.gemini_outcomes import CATEGORIES, FINISHED, PROMPT_BLOCKED, Ending, Reply, ServiceError, read
+from backends.gemini_outcomes import Reply, ServiceError, read
+from backends.gemini_reasons import CATEGORIES, FINISHED, PROMPT_BLOCKED, Ending
 from grounding.errors import BackendError
 from grounding.types import Harm, Stage
 from tests.recorded import Case, params
@@ -133,6 +134,13 @@ def test_a_reply_without_an_answer_is_said_to_be_one(body: str) -> None:
 def test_what_is_no_reply_at_all_raises(body: str) -> None:
     with pytest.raises(BackendError, match="not an answer"):
         read(body, max_output_tokens=10)
+
+
+def test_a_block_reason_that_says_nothing_beside_an_answer_is_no_block() -> None:
+    candidate = {"content": {"parts": [{"text": "a cat"}]}, "finishReason": "STOP"}
+    feedback = {"blockReason": "BLOCKED_REASON_UNSPECIFIED"}
+    assert said({"candidates": [candidate], "promptFeedback": feedback}).text == "a cat"
+    assert said({"promptFeedback": feedback}).ending is Ending.BLOCKED
 
 
 def test_thoughts_are_left_out_and_parts_joined() -> None:
