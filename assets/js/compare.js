@@ -9,9 +9,9 @@ const count = () => {
   const use = element.querySelector("[data-use]");
   if (!use) return;
   const chosen = boxes().filter((box) => box.checked).length;
-  use.disabled = !chosen;
+  if (use.disabled !== !chosen) use.disabled = !chosen; // written only where it changes, or the observer below sees it
   const words = chosen ? `Use ${chosen} on the Picture page` : "Use on the Picture page";
-  if (use.textContent !== words) use.textContent = words; // or the observer below would see it, and come here again
+  if (use.textContent !== words) use.textContent = words;
 };
 const keep = () => {
   ticked = new Set(boxes().filter((box) => box.checked).map((box) => box.dataset.pick));
@@ -20,12 +20,16 @@ const keep = () => {
 
 // Matched anew at another IoU, the same objects stay ticked; of another question nothing is.
 const restore = () => {
-  if (board()?.dataset.number !== number) ticked = new Set();
-  number = board()?.dataset.number ?? "";
+  const now = board()?.dataset.number;
+  if (now === undefined) return; // emptied, to be filled again
+  if (now !== number) ticked = new Set();
+  number = now;
   for (const box of boxes()) box.checked = ticked.has(box.dataset.pick);
   count();
 };
-new MutationObserver(restore).observe(element, { childList: true, subtree: true });
+// Gradio patches what is there, so that a box may be about another object than before, with the old one's tick.
+const changes = { childList: true, characterData: true, attributeFilter: ["data-pick", "data-number", "disabled"] };
+new MutationObserver(restore).observe(element, { subtree: true, ...changes });
 restore();
 
 // One object has two boxes to choose from: ticking one lets go of the other.
