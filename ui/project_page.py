@@ -5,7 +5,9 @@ Every press is on disk when the page shows it. What changes the picture on the s
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from ui.messages import Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.project_view import Viewed
 from ui.result_view import ResultView
+from ui.runs import News
 from ui.state import KEPT_S, Session
 
 _LISTEN = """
@@ -35,6 +38,7 @@ _DOWNLOAD = """() => setTimeout(() => document.querySelector(
   '#pp-project-file a, a#pp-project-file, button#pp-project-file, #pp-project-file button')?.click(), 60)"""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SHARED: dict[str, Any] = {**_QUIET, "concurrency_id": "project", "concurrency_limit": 4}
+_POLL_S = 0.5
 Updates = dict[Any, Any]
 
 
@@ -86,7 +90,9 @@ def build(settings: Settings) -> ProjectPage:
                 placeholder="name of a new project", show_label=False, label="Name of a new project", max_lines=1,
                 max_length=80, elem_id="pp-new-name", scale=3, min_width=160,
             )  # fmt: skip
-            make = gr.Button("New project", size="md", variant="primary", elem_id="pp-new-project", scale=1, min_width=120)
+            make = gr.Button(
+                "New project", size="md", variant="primary", elem_id="pp-new-project", scale=1, min_width=120
+            )
             bring = gr.UploadButton("Open a file …", size="md", elem_id="pp-open-project", scale=1, min_width=120)
         gr.HTML(markup.hint("A file: a saved project, a ZIP of pictures, or labels of any format with their pictures."))
     with gr.Column(elem_id="pp-project", visible=False) as inside:
@@ -123,7 +129,12 @@ def _build_filters() -> tuple[gr.Dropdown, gr.Dropdown, gr.Dropdown]:
 def _build_ways_in(settings: Settings) -> tuple[gr.UploadButton, gr.Textbox, gr.Button]:
     with gr.Row(elem_classes="pp-inline"):
         add = gr.UploadButton(
-            "Add pictures or labels …", file_count="multiple", size="md", elem_id="pp-project-add", scale=1, min_width=190
+            "Add pictures or labels …",
+            file_count="multiple",
+            size="md",
+            elem_id="pp-project-add",
+            scale=1,
+            min_width=190,
         )
         local = local_files(settings)
         path = gr.Textbox(
@@ -305,8 +316,15 @@ def _taken(
     made: ProjectPage, view: Viewed, files: Sequence[tuple[Path, str]], desk: Desk, visitor: str
 ) -> Iterator[Updates]:
     """Progress in a line while files come in, then the project with them."""
-    yield {made.said: markup.busy("Adding", 0)}
-    done = attempt(lambda: project_view.take(files, view, desk.projects, visitor, lambda words: None))
+    news: News[str] = News()
+    began, far = time.monotonic(), ""
+    with ThreadPoolExecutor(1, thread_name_prefix="take") as thread:
+        work = thread.submit(lambda: attempt(lambda: project_view.take(files, view, desk.projects, visitor, news.tell)))
+        while not work.done():
+            far = news.take() or far
+            yield {made.said: markup.busy(f"Adding {far}".strip(), int(time.monotonic() - began))}
+            wait([work], _POLL_S)
+    done = work.result()
     if isinstance(done, Problem):
         yield _show(made, view, desk, visitor, markup.trouble(done))
         return
