@@ -3,12 +3,14 @@
 12 megapixels, Gemini's 256x256 soft masks, through the real page: upload, question, decoder, canvas. A redraw is what
 one move of the threshold slider costs: performance.now() round cutting, colouring and putting all masks. "First drawn"
 runs from the moment the model has answered until picture and masks are on the canvas, decoding on both sides included.
+Each question is asked several times: the median is what a busy machine gave, the best what this one can do.
 """
 
 from __future__ import annotations
 
 import shutil
 import socket
+import statistics
 import tempfile
 import threading
 import time
@@ -27,6 +29,8 @@ from grounding.types import Request, Result, Usage
 
 BARS_MS = {25: 7, 200: 33}
 FIRST_DRAWN_S = 1.0
+TIMES = 4  # each question; the first answer of a page also loads what draws it
+MOVES = 60  # of the threshold, after each answer
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 _MOVE = """async (moves) => {
@@ -107,20 +111,35 @@ def main() -> int:
         page.locator("#pp-drop input[type=file]").set_input_files(photo)
         page.get_by_text("4000 × 3000 px").wait_for()
         page.get_by_role("tab", name="Segment").click()
-        print("Picture editor, 12 megapixels, headless Chromium without a GPU")
+        print("Picture editor, 12 megapixels, headless Chromium without a GPU", flush=True)
         for count, bar_ms in BARS_MS.items():
-            first_s = _ask(page, backend, count)
-            figures = page.evaluate(_MOVE, 60)
-            met = figures["median"] <= bar_ms and first_s <= FIRST_DRAWN_S
-            missed |= not met
-            print(
-                f"  {count:>3} masks on {figures['canvas']}: redraw {figures['median']:.1f} ms median, "
-                f"{figures['best']:.1f} best (bar {bar_ms}); to the next frame {figures['frame']:.1f} ms; "
-                f"answer to first drawn {first_s:.2f} s (bar {FIRST_DRAWN_S:g}): {'met' if met else 'MISSED'}"
-            )
+            missed |= not _measure(page, backend, count, bar_ms)
         browser.close()
     shutil.rmtree(photo.parent)
     return int(missed)
+
+
+def _measure(page: Any, backend: Recorded, count: int, bar_ms: float) -> bool:
+    """Whether both bars were met by the median."""
+    first_s, redraws = [], []
+    for _ in range(TIMES):
+        first_s.append(_ask(page, backend, count))
+        redraws.append(page.evaluate(_MOVE, MOVES))
+    best_ms, ms, frame_ms = (
+        min(each["best"] for each in redraws),
+        *(statistics.median(each[what] for each in redraws) for what in ("median", "frame")),
+    )
+    drawn_s = statistics.median(first_s)
+    met = {True: "met", False: "MISSED"}
+    print(
+        f"  {count:>3} masks on {redraws[0]['canvas']}, {TIMES} times\n"
+        f"      redraw                {ms:5.1f} ms median, {best_ms:5.1f} best, bar {bar_ms}: {met[ms <= bar_ms]}"
+        f" ({frame_ms:.1f} to the next frame)\n"
+        f"      answer to first drawn {drawn_s:5.2f} s median,  {min(first_s):5.2f} best, bar {FIRST_DRAWN_S:g}: "
+        f"{met[drawn_s <= FIRST_DRAWN_S]}",
+        flush=True,
+    )
+    return ms <= bar_ms and drawn_s <= FIRST_DRAWN_S
 
 
 def _ask(page: Any, backend: Recorded, count: int) -> float:
@@ -133,6 +152,7 @@ def _ask(page: Any, backend: Recorded, count: int) -> float:
             .observe(root, {attributes: true, attributeFilter: ["data-drawn"]});
         }"""
     )
+    page.locator("#pp-segment-run").and_(page.locator(":enabled")).wait_for()
     page.locator("#pp-segment-prompt").locator("input, textarea").fill(str(count))
     page.locator("#pp-segment-run").click()
     page.wait_for_function("window.drawnAt !== null")
