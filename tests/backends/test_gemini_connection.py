@@ -51,10 +51,11 @@ PASSING = [
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_may_pass_is_tried_again(service: StandIn, connection: Connection, fault: Answer) -> None:
-    service.says(fault, fault, reply("ok"))
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
+def test_what_may_pass_is_tried_again(service: StandIn, connection: Connection, fault: Answer, times: int) -> None:
+    service.says(*[fault] * times, reply("ok"))
     assert "ok" in ask(connection)
-    assert len(service.requests) == 3
+    assert len(service.requests) == times + 1
 
 
 @pytest.mark.parametrize("fault", PASSING)
