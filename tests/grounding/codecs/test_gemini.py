@@ -76,6 +76,7 @@ def yxyx(detection: Detection) -> tuple[int, ...]:
     return tuple(round(value * 1000) for value in (y1, x1, y2, x2))
 
 
+BOX_END = re.compile(r"box_2d\"?: \[[\d\s,]+\]")
 BASE64 = re.compile(r"iVBORw0KGgo[A-Za-z0-9+/]{60,}={0,2}")
 
 
@@ -96,14 +97,17 @@ def with_small_masks(text: str) -> str:
 def test_every_beginning_of_an_answer_yields_what_is_whole_in_it_and_nothing_else(case: recorded.Case) -> None:
     small = with_small_masks(case.text)
     inside = {length for run in BASE64.finditer(small) for length in range(run.start() + 12, run.end() - 12)}
-    assert_beginnings(small, [length for length in range(len(small)) if length not in inside or length % 11 == 0])
+    third = [box.end() for box in BOX_END.finditer(small)][2:3] or [len(small)]
+    # What comes behind three objects is more of the same, each time with all before it to be read once more.
+    tried = [at for at in range(len(small)) if (at < third[0] or at % 3 == 0) and (at not in inside or at % 11 == 0)]
+    assert_beginnings(small, tried)
     if small != case.text:
-        assert_beginnings(case.text, range(0, len(case.text), max(1, len(case.text) // 60)))
+        assert_beginnings(case.text, range(0, len(case.text), max(1, len(case.text) // 20)))
 
 
 def assert_beginnings(text: str, lengths: Iterable[int]) -> None:
     whole = decode(text).detections
-    box_ends = [box.end() for box in re.finditer(r"box_2d\"?: \[[\d\s,]+\]", text)]
+    box_ends = [box.end() for box in BOX_END.finditer(text)]
     before = 0
     for length in lengths:
         found = decode(text[:length]).detections
@@ -189,7 +193,6 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=200)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join), st.lists(PIECES, max_size=40).map(" ".join)))
 def test_no_text_raises_and_every_result_holds_together(text: str) -> None:
     decoded = decode(text, mask_decoder=lambda codes: np.full((len(codes), 64, 64), 0.5, np.float32))
