@@ -15,7 +15,7 @@ from backends import SPECS
 from grounding.matching import LEAST_IOU
 from grounding.settings import Settings
 from grounding.types import Task
-from ui import asking, compare_markup, compare_sides, estimates, markup, trial, trial_asking
+from ui import asking, compare_markup, compare_sides, estimates, markup, projects, trial, trial_asking
 from ui.compare_sides import SidePanel
 from ui.components import Range
 from ui.desk import Desk
@@ -187,7 +187,7 @@ def wire(
     desk: Desk,
 ) -> None:
     _wire_choices(panel, session, tabs, desk)
-    _wire_board(panel, pages, session, result)
+    _wire_board(panel, pages, session, result, desk)
     trial_asking.wire(panel, page, session, sidebar, desk)
     panel.run.click(None, js=_TO_RESULT)
 
@@ -272,7 +272,7 @@ def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) 
     return said if known else said + markup.beware(estimates.SMALL_WORLD)
 
 
-def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView) -> None:
+def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView, desk: Desk) -> None:
     def match(made: Trial | None, least_iou: object) -> Any:
         if made is None:
             return gr.skip()
@@ -285,9 +285,14 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
         board = gr.skip() if made is not None else _waiting(now.picture)
         return [_picture(now.picture), markup.beware(words) if other else "", board]
 
-    def use(now: Session, made: Trial | None, posted: gr.EventData) -> dict[Any, Any]:
+    def use(now: Session, made: Trial | None, posted: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         post = posted._data if isinstance(posted._data, dict) else {}
-        got = attempt(lambda: trial.take(made, post.get("number"), post.get("picks"), now))
+
+        def take() -> Session:
+            taken = trial.take(made, post.get("number"), post.get("picks"), now)
+            return projects.keep_answers(now, taken, desk.projects, str(request.session_hash))
+
+        got = attempt(take)
         if isinstance(got, Problem):
             return {panel.stale: markup.trouble(got)}
         return {session: got, panel.stale: "", pages: gr.update(selected="picture"), **asking.shown(result, got)}
