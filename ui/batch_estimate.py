@@ -47,10 +47,13 @@ class Counted:
     skipped: tuple[Skipped, ...] = ()
     more: bool = False
     trouble: Problem | None = None
+    of: tuple[Given, tuple[Path, ...]] | None = None
 
 
-def count(given: Given, files: tuple[Path, ...], batches: Batches) -> Counted:
-    """How many pictures these are; a Problem in it where something given cannot be read."""
+def count(given: Given, files: tuple[Path, ...], batches: Batches, before: Counted) -> Counted:
+    """How many pictures these are, as `before` where it is of the same; a Problem in it where some cannot be read."""
+    if before.of == (given, files):
+        return before
 
     def look() -> Counted:
         with ExitStack() as open_files:
@@ -59,7 +62,8 @@ def count(given: Given, files: tuple[Path, ...], batches: Batches) -> Counted:
             more = found.more or number > given.most
             pictures = min(given.most, number) if not given.dataset else given.most
             sizes = _sizes(found.sources)
-            return Counted(pictures, not given.dataset and not _cut(found.more, given), sizes, found.skipped, more)
+            exact = not given.dataset and not _cut(found.more, given)
+            return Counted(pictures, exact, sizes, found.skipped, more, of=(given, files))
 
     got = attempt(look)
     return Counted(trouble=got) if isinstance(got, Problem) else got

@@ -135,15 +135,15 @@ def _wire_order(panel: BatchPanel, around: Around, desk: Desk, batches: Batches)
     named = _named(panel, around)
     del named["api_key"]
 
-    def recount(values: dict[Any, Any]) -> dict[Any, Any]:
+    def tell(values: dict[Any, Any]) -> dict[Any, Any]:
+        """One handler for every change, so that none that began earlier has the last word."""
         chosen = {name: values[widget] for name, widget in named.items()}
         given = attempt(lambda: read_given(chosen, settings))
-        now = Counted(trouble=given) if isinstance(given, Problem) else count(*given, batches)
-        return {counted: now, panel.before: _said(chosen, now, desk, batches), panel.trouble: ""}
-
-    def retell(values: dict[Any, Any]) -> dict[Any, Any]:
-        chosen = {name: values[widget] for name, widget in named.items()}
-        return {panel.before: _said(chosen, values[counted], desk, batches)}
+        now = Counted(trouble=given) if isinstance(given, Problem) else count(*given, batches, values[counted])
+        form = attempt(lambda: read_question(chosen, settings, with_key=False))
+        asked = None if isinstance(form, Problem) else form  # not typed yet
+        rate = batches.per_second(job_of(asked)) if asked else None
+        return {counted: now, panel.before: before(asked, now, desk.paces, batches, rate)}
 
     def choose_backend(backend: object) -> list[Any]:
         if not isinstance(backend, str) or backend not in offered(settings):
@@ -163,24 +163,23 @@ def _wire_order(panel: BatchPanel, around: Around, desk: Desk, batches: Batches)
         label, placeholder = _PROMPTS[Task(task)]
         return gr.update(label=label, placeholder=placeholder)
 
-    given = [fields["files"].change, fields["addresses"].change]
     typed = [fields[name] for name in ("place", "dataset", "split", "most")]
-    given += [event for field in typed for event in (field.blur, field.submit)]
-    local = {**_QUIET, "trigger_mode": "always_last", "concurrency_id": "picture", "concurrency_limit": 4}
-    gr.on(given, recount, {counted, *named.values()}, [counted, panel.before, panel.trouble], **local)
-    asked = [fields["prompt"].change, fields["task"].change, fields["model"].change, panel.leaf.select]
-    gr.on(asked, retell, {counted, *named.values()}, [panel.before], **local)
+    moved = [fields[name].change for name in ("files", "addresses", "prompt", "task", "model")]
+    moved += [panel.leaf.select, *(event for field in typed for event in (field.blur, field.submit))]
+    gr.on(
+        moved,
+        tell,
+        {counted, *named.values()},
+        [counted, panel.before],
+        trigger_mode="always_last",
+        concurrency_id="picture",
+        concurrency_limit=4,
+        **_QUIET,
+    )
     quick: dict[str, Any] = {**_QUIET, "queue": False}
     fields["task"].change(choose_task, fields["task"], fields["prompt"], **quick)
     fields["backend"].input(choose_backend, fields["backend"], [fields["model"], fields["api_key"], panel.who], **quick)
     fields["model"].input(choose_model, [fields["backend"], fields["model"]], panel.who, **quick)
-
-
-def _said(chosen: dict[str, object], counted: Counted, desk: Desk, batches: Batches) -> str:
-    form = attempt(lambda: read_question(chosen, desk.settings, with_key=False))
-    if isinstance(form, Problem):  # not asked yet
-        return before(None, counted, desk.paces, batches, None)
-    return before(form, counted, desk.paces, batches, batches.per_second(job_of(form)))
 
 
 def _wire_run(

@@ -33,17 +33,19 @@ def told(asked: Form | None, counted: Counted, batches: Batches, rate: float | N
 def test_pictures_are_counted_sized_and_what_is_passed_over_is_named(tmp_path: Path, batches: Batches) -> None:
     archive = zipped(tmp_path / "set.zip", 30)
     (tmp_path / "notes.zip").write_bytes(b"")
-    counted = count(Given(addresses=("https://a.org/b.png", "https://a.org/b.png")), (archive,), batches)
+    counted = count(Given(addresses=("https://a.org/b.png", "https://a.org/b.png")), (archive,), batches, Counted())
     assert (counted.pictures, counted.exact, counted.more) == (31, True, False)
     assert set(counted.sizes_wh) == {(64, 40)}
-    some = count(Given(most=10), (archive,), batches)
+    some = count(Given(most=10), (archive,), batches, Counted())
     assert (some.pictures, some.more) == (10, True)
     assert "Only the first 10 are taken" in told(None, some, batches)
-    assert "not a ZIP archive" in told(None, count(Given(), (tmp_path / "notes.zip",), batches), batches)
+    assert "not a ZIP archive" in told(
+        None, count(Given(), (tmp_path / "notes.zip",), batches, Counted()), batches, Counted()
+    )
 
 
 def test_of_a_data_set_the_number_asked_for_is_the_most(batches: Batches) -> None:
-    counted = count(Given(dataset="hf://datasets/a/b", most=100), (), batches)
+    counted = count(Given(dataset="hf://datasets/a/b", most=100), (), batches, Counted())
     assert (counted.pictures, counted.exact) == (100, False)
     assert "Up to 100 pictures" in told(None, counted, batches)
 
