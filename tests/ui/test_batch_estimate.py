@@ -39,7 +39,9 @@ def test_pictures_are_counted_sized_and_what_is_passed_over_is_named(tmp_path: P
     some = count(Given(most=10), (archive,), batches, Counted())
     assert (some.pictures, some.more) == (10, True)
     assert "Only the first 10 are taken" in told(None, some, batches)
-    assert "not a ZIP archive" in told(
+    unread = count(Given(), (tmp_path / "notes.zip",), batches, Counted())
+    assert "not a ZIP archive" in told(None, unread, batches)
+    assert count(Given(most=10), (archive,), batches, some) is some, "what was counted is not counted again"
         None, count(Given(), (tmp_path / "notes.zip",), batches, Counted()), batches, Counted()
     )
 
