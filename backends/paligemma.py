@@ -15,10 +15,10 @@ from typing import TypeVar
 
 from backends import SPECS, paligemma_load
 from backends.paligemma_batching import ROWS, Batcher, Job, Trouble, free_memory
-from backends.paligemma_family import classes_per_call
 from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_masks import MaskDecoder
+from backends.paligemma_names import classes_per_call
 from backends.paligemma_planner import prefixes, with_page
 from backends.paligemma_reading import Said, read, to_show
 from backends.paligemma_voice import Row

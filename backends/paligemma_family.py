@@ -1,18 +1,14 @@
-"""Every PaliGemma that Google gave out, in one table, and what follows from it: memory, prompts, how to be let in.
+"""Every PaliGemma that Google gave out, in one table: shape, memory, prompts, published figures.
 
-Published figures are other people's, each with its source; where none was found there is none. Knows no torch.
+The figures are other people's, each with its source; where none was found there is none. Knows no torch.
+What a name that people type stands for: paligemma_names.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePath
-
-from grounding.types import Note, NoteKind
 
 _CARD = "big_vision, PaliGemma README"
 _SEGIS = "segis95/paligemma2-detection, COCO val2017"
@@ -140,17 +136,17 @@ def bytes_per_weight(precision: Precision) -> int:
     return 4 if precision is Precision.FLOAT32 else 2
 
 
-_PT = ("cap", "caption", "describe", "ocr", "answer", "question", "detect", "segment")
+PT_PROMPTS = ("cap", "caption", "describe", "ocr", "answer", "question", "detect", "segment")
 _MIX_1 = ("caption", "answer", "detect", "segment")
-_MIX_2 = (*_MIX_1, "describe", "ocr")
+MIX_PROMPTS = (*_MIX_1, "describe", "ocr")
 """ai.google.dev/gemma/docs/paligemma/prompt-system-instructions: cap, describe, ocr and question are for pt only. The
 cards of PaliGemma 2 mix name long captions and text reading among its tasks. Mix also takes plain questions."""
 
-_MIX_CLASSES = 8
+MIX_CLASSES = 8
 """segis95/paligemma2-detection on COCO: 3b-mix-448 reaches mAP .10 with 1 class a call, .21 with 8, .13 with 80; the
 pt checkpoints are best with 1. To segment, one at a time: asked for several, mix checkpoints answer one, unnamed."""
 
-_TOKENS = {224: 256, 448: 1024, 896: 4096}
+IMAGE_TOKENS = {224: 256, 448: 1024, 896: 4096}
 
 _MEASURED: Mapping[str, tuple[Score, ...]] = {
     "google/paligemma-3b-mix-224": (
@@ -198,22 +194,22 @@ _FINE_TUNED: Mapping[str, tuple[str, tuple[str, ...], Mapping[int, str]]] = {
 """Of the one-benchmark checkpoints, those people ask a picture with; others load by their id just as well."""
 
 
-def _parameters(language: Language, image_tokens: int) -> int:
-    return language.parameters_224 + _VISION * (image_tokens - _TOKENS[224])
+def parameters_at(language: Language, image_tokens: int) -> int:
+    return language.parameters_224 + _VISION * (image_tokens - IMAGE_TOKENS[224])
 
 
 def _google(stem: str, language: Language, tuning: Tuning, resolution: int, prompts: tuple[str, ...]) -> Member:
     name = f"google/{stem}-{resolution}"
-    tokens = _TOKENS[resolution]
+    tokens = IMAGE_TOKENS[resolution]
     first = language is GEMMA_2B
     return Member(
         name,
         tuning,
         resolution,
         tokens,
-        _parameters(language, tokens),
+        parameters_at(language, tokens),
         prompts,
-        classes_per_call=_MIX_CLASSES if tuning is Tuning.MIX else 1,
+        classes_per_call=MIX_CLASSES if tuning is Tuning.MIX else 1,
         language=language,
         revisions=("bfloat16", "float16") if first else (),
         scores=_MEASURED.get(name, ()),
@@ -221,12 +217,12 @@ def _google(stem: str, language: Language, tuning: Tuning, resolution: int, prom
 
 
 def _table() -> tuple[Member, ...]:
-    rows = [_google("paligemma-3b-pt", GEMMA_2B, Tuning.PT, size, _PT) for size in (224, 448, 896)]
+    rows = [_google("paligemma-3b-pt", GEMMA_2B, Tuning.PT, size, PT_PROMPTS) for size in (224, 448, 896)]
     rows += [_google("paligemma-3b-mix", GEMMA_2B, Tuning.MIX, size, _MIX_1) for size in (224, 448)]
     for billions, language in (("3b", GEMMA2_2B), ("10b", GEMMA2_9B), ("28b", GEMMA2_27B)):
         stem = f"paligemma2-{billions}"
-        rows += [_google(f"{stem}-pt", language, Tuning.PT, size, _PT) for size in (224, 448, 896)]
-        rows += [_google(f"{stem}-mix", language, Tuning.MIX, size, _MIX_2) for size in (224, 448)]
+        rows += [_google(f"{stem}-pt", language, Tuning.PT, size, PT_PROMPTS) for size in (224, 448, 896)]
+        rows += [_google(f"{stem}-mix", language, Tuning.MIX, size, MIX_PROMPTS) for size in (224, 448)]
         if language is not GEMMA2_27B:
             rows.append(_google(f"{stem}-ft-docci", language, Tuning.FT, 448, ("describe", "caption")))
     for task, (benchmark, prompts, values) in _FINE_TUNED.items():
@@ -237,121 +233,6 @@ def _table() -> tuple[Member, ...]:
 
 
 FAMILY: tuple[Member, ...] = _table()
-_BY_ID = {member.id: member for member in FAMILY}
-
-BUNDLED = {"pinpoint-nano": Path(__file__).parents[1] / "assets" / "pinpoint-nano"}
-_BUNDLED_CLASSES = {"pinpoint-nano": 1}
-"""One until `python -m benchmarks.planner` shows that more cost no AP50: it was taught up to four at once."""
-
-_LANGUAGES = {"3b": GEMMA_2B, "2-3b": GEMMA2_2B, "2-10b": GEMMA2_9B, "2-28b": GEMMA2_27B}
-_PATTERN = re.compile(r"paligemma(2?-\d+b)-(pt|mix|ft-[\w-]+?)-(224|448|896)(?![0-9])", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a model's name asks for: `google/paligemma-3b-mix-448@float16`, or `…@nf4` for 4 bits."""
-
-    id: str
-    revision: str | None
-    precision: Precision
-
-
-def wanted(name: str) -> Wanted:
-    """Takes a name apart at its @; a precision there is one, anything else is a revision of the repository."""
-    if os_folder(name):
-        return Wanted(name, None, Precision.AUTO)
-    bare, *marks = name.split("@")
-    precision, revision = Precision.AUTO, None
-    for mark in filter(None, marks):
-        if mark in set(Precision):
-            precision = Precision(mark)
-        else:
-            revision = mark
-    return Wanted(bare, revision, precision)
-
-
-def os_folder(name: str) -> Path | None:
-    """The folder of that name on this machine, if there is one."""
-    folder = Path(name)
-    try:
-        return folder if folder.name and folder.is_dir() else None
-    except (OSError, ValueError):  # a name too long, or with a null in it
-        return None
-
-
-def member(name: str) -> Member | None:
-    """The row of `name`, or one made from a folder's config or from a name of Google's pattern; None for others."""
-    bare = wanted(name).id
-    if bare in _BY_ID:
-        return _BY_ID[bare]
-    folder = BUNDLED.get(bare) or os_folder(bare)
-    if folder is not None:
-        return _of_folder(bare, folder)
-    if found := _PATTERN.search(PurePath(bare).name):
-        language = _LANGUAGES.get(found[1].lstrip("-").lower())
-        tuning = Tuning(found[2].partition("-")[0].lower())
-        if language:
-            size = int(found[3])
-            prompts = {Tuning.PT: _PT, Tuning.MIX: _MIX_2}.get(tuning, ())
-            classes = _MIX_CLASSES if tuning is Tuning.MIX else 1
-            tokens = _TOKENS[size]
-            return Member(bare, tuning, size, tokens, _parameters(language, tokens), prompts, classes, language)
-    return None
-
-
-def _of_folder(name: str, folder: Path) -> Member | None:
-    """What config.json tells, and the size of the weights beside it, taken as 16-bit; None where it cannot be read."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        size = int(config["vision_config"]["image_size"])
-        tokens = (size // int(config["vision_config"]["patch_size"])) ** 2
-        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
-        return None
-    width = 4 if str(config.get("dtype", config.get("torch_dtype"))) == "float32" else 2
-    classes = _BUNDLED_CLASSES.get(name) or classes_by_word(name)
-    own = Tuning.MIX if name not in BUNDLED and "mix" in folder.name.lower() else Tuning.OWN
-    return Member(
-        name, own, size, tokens, weights // width, ("caption", "answer", "detect", "segment"), classes, licence=""
-    )
-
-
-def classes_by_word(name: str) -> int:
-    """For checkpoints that are in no table: as many as mix takes where the name says mix, else 1."""
-    return _MIX_CLASSES if "mix" in PurePath(name).name.lower() else 1
-
-
-def classes_per_call(name: str) -> int:
-    """How many things to ask `name` for in one detect prompt."""
-    row = member(name)
-    return row.classes_per_call if row else classes_by_word(wanted(name).id)
-
-
-def advice(name: str, prompt: str) -> tuple[Note, ...]:
-    """What to know before asking `name` with `prompt`: pt checkpoints, and prompts it was not tuned for."""
-    row = member(name)
-    if row is None:
-        return ()
-    if row.tuning is Tuning.PT:
-        what = "This is a pt checkpoint, made to be fine-tuned: its answers are uneven. To ask pictures, choose a mix."
-        return (Note(NoteKind.MODEL, what),)
-    word = prompt.split(maxsplit=1)[0].lower() if prompt.split() else ""
-    if row.gated and word in _PT and row.prompts and word not in row.prompts:
-        known = ", ".join(row.prompts)
-        return (Note(NoteKind.MODEL, f"This checkpoint was not tuned for “{word}” prompts, but for: {known}."),)
-    return ()
-
-
-def gated_steps(name: str) -> tuple[str, ...]:
-    """How to be let in to a model whose licence has to be accepted, step by step, in words for people."""
-    bare = wanted(name).id
-    return (
-        "Sign in at https://huggingface.co (an account is free).",
-        f"Open https://huggingface.co/{bare} and press “Acknowledge license”; access is given at once.",
-        "Make a token of the kind “Read” at https://huggingface.co/settings/tokens.",
-        "On the machine Pinpoint runs on, run `hf auth login` and paste the token, or set HF_TOKEN to it.",
-        "Ask again. After `hf auth login` nothing has to be restarted; a new HF_TOKEN is seen after a restart.",
-    )
 
 
 def in_gb(size: float) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from backends.paligemma_family import gated_steps
+from backends.paligemma_names import gated_steps
 from grounding.backend import Loading, Report, Stage
 from grounding.errors import Gated, ModelLoad
 

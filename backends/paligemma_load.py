@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from backends import paligemma_hub, paligemma_place
-from backends.paligemma_family import BUNDLED, Precision, Wanted, member, wanted
+from backends.paligemma_family import Precision
 from backends.paligemma_hub import HUB_ID, short
+from backends.paligemma_names import BUNDLED, Wanted, member, wanted
 from backends.paligemma_place import WIDE, is_out_of_memory
 from backends.paligemma_scores import Calibration, read
 from grounding.backend import Loading, Report, Stage

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from backends.paligemma_family import LINEAR_BYTES, Precision, bytes_per_weight, in_gb, member, needed_bytes
+from backends.paligemma_family import LINEAR_BYTES, Precision, bytes_per_weight, in_gb, needed_bytes
 from backends.paligemma_hub import short
+from backends.paligemma_names import member
 from grounding.errors import ConfigError, ModelLoad
 
 WIDE = 1024  # text width from which float32 on a CPU is out of the question: the 2B Gemma has 2048, our own 256

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backends.paligemma_family import Precision, Wanted, advice, classes_per_call, member, wanted
+from backends.paligemma_family import Precision
+from backends.paligemma_names import Wanted, advice, classes_per_call, member, wanted
 from grounding.codecs.paligemma import encode_prefix
 from grounding.documents import PAGE_PIXELS, page
 from grounding.geometry import iou_matrix, nms

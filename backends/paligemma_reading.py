@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from backends.paligemma_family import advice
+from backends.paligemma_names import advice
 from backends.paligemma_planner import merged, page_notes
 from backends.paligemma_scores import Calibration, score_of
 from backends.paligemma_voice import Answer

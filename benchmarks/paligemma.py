@@ -22,10 +22,10 @@ import numpy as np
 from PIL import Image
 
 from backends.paligemma_batching import Batcher
-from backends.paligemma_family import classes_per_call
 from backends.paligemma_generate import Engine
 from backends.paligemma_load import Checkpoint
 from backends.paligemma_masks import MaskDecoder
+from backends.paligemma_names import classes_per_call
 from backends.paligemma_planner import prefixes
 from backends.paligemma_voice import Row
 from benchmarks import random_paligemma

@@ -165,7 +165,7 @@ def collect(checkpoint: Checkpoint, scenes: Sequence[Scene], rng: np.random.Gene
         for label, answer in zip(asked, answers(checkpoint, Image.fromarray(scene.image), asked), strict=True):
             spots: list[Spot] = []
             found = decode(answer.text, prompt=f"detect {label}", score_of=_noting(spots)).detections
-            right = _right([d.box for d in found if d.box], [o.box for o in scene.objects if o.label == label])
+            right = judged([d.box for d in found if d.box], [o.box for o in scene.objects if o.label == label])
             said += [Said(number, *each, answer) for each in zip(right, found, spots, strict=True)]
     return said
 
@@ -177,7 +177,7 @@ def _noting(spots: list[Spot]) -> Callable[[Spot], float | None]:
     return score_of
 
 
-def _right(found: Sequence[Box], truth: Sequence[Box]) -> list[bool]:
+def judged(found: Sequence[Box], truth: Sequence[Box]) -> list[bool]:
     """For each box found, whether it is the best for a thing that it overlaps by half."""
     right = [False] * len(found)
     overlap = iou_matrix(found, truth)

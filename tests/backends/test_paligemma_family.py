@@ -7,21 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backends.paligemma_family import (
-    FAMILY,
-    GEMMA2_2B,
-    GEMMA2_9B,
-    GEMMA2_27B,
-    GEMMA_2B,
-    Language,
-    Precision,
-    Tuning,
-    advice,
-    classes_per_call,
-    gated_steps,
-    member,
-    wanted,
-)
+from backends.paligemma_family import FAMILY, GEMMA2_2B, GEMMA2_9B, GEMMA2_27B, GEMMA_2B, Language, Precision, Tuning
+from backends.paligemma_names import advice, classes_per_call, gated_steps, member, wanted
 
 
 def test_every_checkpoint_is_there_once() -> None:

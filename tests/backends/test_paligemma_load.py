@@ -1,31 +1,22 @@
-"""Loading beyond the common way: precision, device, revision, progress and licences, on a checkpoint made here."""
+"""Loading beyond the common way: precision, device, damaged folders, memory, progress, on checkpoints made here."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-from collections.abc import Iterator
+import socket
 from pathlib import Path
 
-import huggingface_hub.constants
 import pytest
-from pytest_httpserver import HTTPServer
-from werkzeug import Request as HttpRequest
-from werkzeug import Response
 
-from backends import Pool, paligemma_hub, paligemma_load, paligemma_place
-from backends.paligemma_family import GEMMA_2B, Precision, Wanted, needed_bytes
+from backends import Pool, paligemma_load, paligemma_place
+from backends.paligemma_family import GEMMA_2B, Precision, needed_bytes
 from backends.paligemma_load import load
 from grounding.backend import Loading, Stage
-from grounding.errors import ConfigError, Gated, ModelLoad
+from grounding.errors import ConfigError, ModelLoad
 from grounding.settings import Settings
-from tests import tiny_paligemma
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_paligemma.build(tmp_path_factory.mktemp("untaught"), steps=0)
+from grounding.types import Task
+from tests.backends.asking import ask, edited, told
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
@@ -119,103 +110,6 @@ def test_reading_into_memory_is_reported_to_the_last_byte(folder: Path) -> None:
     assert (done[0], done[-1]) == (0, told[0].total)
 
 
-COMMIT = "b" * 40
-
-
-@pytest.fixture
-def hub(httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HTTPServer]:
-    endpoint = httpserver.url_for("").rstrip("/")
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    yield httpserver
-    httpserver.clear()
-
-
-def serve(hub: HTTPServer, folder: Path, *, let_in: str = "", revisions: tuple[str, ...] = ("main",)) -> None:
-    """A repository with these branches; where `let_in` is a token, only for those who bring it."""
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-
-    def answer(request: HttpRequest) -> Response:
-        if let_in and request.headers.get("Authorization") != f"Bearer {let_in}":
-            return Response("", 403, {"X-Error-Code": "GatedRepo"})
-        asked = re.search(r"/(?:revision|tree|resolve)/([^/?]+)", request.path)
-        if asked and asked[1] not in (*revisions, COMMIT):
-            return Response("", 404, {"X-Error-Code": "RevisionNotFound"})
-        if request.path.startswith("/api/"):
-            listing = [{"type": "file", "path": n, "size": len(c), "oid": n} for n, c in files.items()]
-            about = {"id": "x", "sha": COMMIT, "siblings": [{"rfilename": n} for n in files], "private": False}
-            return Response(json.dumps(listing if "/tree/" in request.path else about), mimetype="application/json")
-        name = request.path.rsplit("/", 1)[-1]
-        if name not in files:
-            return Response("no", 404, {"X-Error-Code": "EntryNotFound"})
-        return Response(files[name], 200, {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'})
-
-    hub.expect_request(re.compile(".*")).respond_with_handler(answer)
-
-
-FILES = ("*.json", "*.safetensors")
-
-
-def test_a_download_is_reported_in_bytes(hub: HTTPServer, folder: Path) -> None:
-    serve(hub, folder)
-    told: list[Loading] = []
-    fetched = paligemma_hub.fetch("some/one", FILES, None, report=told.append)
-    size = sum(path.stat().st_size for path in fetched.iterdir())
-    assert {one.stage for one in told} == {Stage.DOWNLOADING}
-    assert max(one.done for one in told) == size == told[-1].total
-
-
-def test_a_licence_is_asked_for_step_by_step_and_after_login_the_next_try_gets_in(
-    hub: HTTPServer, folder: Path, tmp_path: Path
-) -> None:
-    serve(hub, folder, let_in="hf_new")
-    for token in (None, "hf_old"):
-        with pytest.raises(Gated, match="accepted once") as caught:
-            paligemma_hub.fetch("some/one", FILES, token)
-        assert any("https://huggingface.co/some/one" in step for step in caught.value.steps)
-    (tmp_path / "token").write_text("hf_new")  # what `hf auth login` does, in another process
-    for token in (None, "hf_old"):
-        assert (paligemma_hub.fetch("some/one", FILES, token) / "config.json").is_file()
-
-
-def test_a_revision_that_is_not_there_is_said(hub: HTTPServer, folder: Path) -> None:
-    serve(hub, folder)
-    with pytest.raises(ModelLoad, match="no such revision") as caught:
-        load("some/one@nowhere", None)
-    assert paligemma_hub.is_no_revision(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("branches", "asked", "expected"),
-    [
-        pytest.param(("main", "bfloat16"), Precision.AUTO, "bfloat16", id="the branch in 16 bits is half the download"),
-        pytest.param(("main", "float16"), Precision.FLOAT16, "float16", id="the one asked for"),
-        pytest.param(("main",), Precision.AUTO, "main", id="main where there is no branch"),
-        pytest.param(("main", "bfloat16"), Precision.FLOAT32, "main", id="main is in 32 bits"),
-    ],
-)
-def test_the_branch_in_the_wanted_precision_is_fetched(
-    hub: HTTPServer,
-    folder: Path,
-    branches: tuple[str, ...],
-    asked: Precision,
-    expected: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for place in ("_MEMINFO", "_CGROUP"):  # the real weights would need more than many machines have
-        monkeypatch.setattr(paligemma_place, place, tmp_path / "not told")
-    serve(hub, folder, revisions=branches)
-    name = "google/paligemma-3b-mix-224"
-    paligemma_load._from_hub(Wanted(name, None, asked), "cpu", None, None)
-    refs = tmp_path / "cache" / f"models--{name.replace('/', '--')}" / "refs"
-    assert [path.name for path in refs.iterdir()] == [expected]
-
-
 def test_the_pool_tells_how_far_a_model_is_while_it_loads(folder: Path) -> None:
     pool = Pool(Settings(device="cpu"))
     seen: list[Loading | None] = []
@@ -226,3 +120,65 @@ def test_the_pool_tells_how_far_a_model_is_while_it_loads(folder: Path) -> None:
         seen.append(pool.loading("paligemma", str(folder)))
     assert seen == [Loading(Stage.READING, 1, 2), None]
     pool.close()
+
+
+def test_a_local_checkpoint_loads_and_answers_without_touching_the_network(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object) -> None:
+        raise AssertionError(f"the network was touched: {args}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    pool = Pool(Settings())
+    with pool.lend("paligemma", str(folder)) as backend:
+        assert backend.predict(ask(Task.CAPTION)).text == "a cat on grass"
+    pool.close()
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "processor_config.json", "model.safetensors"])
+@pytest.mark.parametrize("harm", ["absent", "cut", "rubbish"])
+def test_a_damaged_checkpoint_is_refused_in_plain_words(folder: Path, tmp_path: Path, name: str, harm: str) -> None:
+    broken = tmp_path / "my checkpoint"
+    shutil.copytree(folder, broken)
+    content = (broken / name).read_bytes()
+    if harm == "absent":
+        (broken / name).unlink()
+    else:
+        (broken / name).write_bytes(content[: len(content) // 2] if harm == "cut" else b"\0\xff rubbish")
+    with pytest.raises(ModelLoad) as caught:
+        paligemma_load.load(str(broken), None)
+    told(caught.value, tmp_path)
+
+
+def test_a_checkpoint_of_another_kind_is_refused_by_its_kind(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelLoad, match=r"is a llama model\. Choose a PaliGemma"):
+        paligemma_load.load(edited(folder, tmp_path / "other", model_type="llama"), None)
+
+
+def test_weights_of_another_size_are_refused_instead_of_filled_with_noise(folder: Path, tmp_path: Path) -> None:
+    text = json.loads((folder / "config.json").read_text())["text_config"]
+    for name, change in {"deeper": {"num_hidden_layers": 3}, "wider": {"intermediate_size": 256}}.items():
+        with pytest.raises(ModelLoad, match=r"lacks|damaged") as caught:
+            paligemma_load.load(edited(folder, tmp_path / name, text_config=text | change), None)
+        told(caught.value, tmp_path)
+
+
+def test_weights_larger_than_memory_are_refused_before_they_take_it(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 2000 kB\nMemAvailable:     100 kB\n")
+    monkeypatch.setattr(paligemma_place, "_MEMINFO", tmp_path / "meminfo")
+    with pytest.raises(ModelLoad, match="not enough free memory") as caught:
+        paligemma_load.load(str(folder), None)
+    told(caught.value, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "no/such/folder", "../etc", "a b", "https://huggingface.co/google/x", "\0", "x" * 300]
+)
+def test_what_is_no_model_name_is_refused_without_asking_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "connect", lambda *args: pytest.fail("the network was touched"))
+    with pytest.raises(ModelLoad) as caught:
+        paligemma_load.load(name, None)
+    assert len(str(caught.value)) < 200

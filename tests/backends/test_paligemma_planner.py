@@ -18,16 +18,11 @@ from backends.paligemma_planner import Paces, Plan, count_tokens, merged, page_n
 from grounding.documents import Document
 from grounding.documents import load as load_document
 from grounding.errors import RequestError
-from grounding.images import load
-from grounding.types import FULL_FRAME, Box, Detection, NoteKind, Options, Request, Task
+from grounding.types import FULL_FRAME, Box, Detection, NoteKind, Request, Task
+from tests.backends.asking import PICTURE, ask
 
-PICTURE = load(Image.new("RGB", (40, 30)))
 MIX, PT = "google/paligemma2-3b-mix-448", "google/paligemma2-3b-pt-448"
 LABELS_80 = tuple(f"kind {number}" for number in range(80))
-
-
-def ask(task: Task, *labels: str, text: str = "", **options: object) -> Request:
-    return Request(task, (PICTURE,), text, labels, Options(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
