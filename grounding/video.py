@@ -113,7 +113,7 @@ def pick(clip: Clip, times_s: Sequence[float]) -> list[Moment]:
     stem = Path(clip.name).stem or "clip"
     with _opened(clip.data) as (container, stream):
         found = _whole_frames(clip, container, stream, sorted(set(times_s)))
-        picked = [Moment(at, Picture(_upright(frame, stream), f"{stem} at {clock(at)}", "JPEG")) for at, frame in found]
+        picked = [Moment(at, Picture(_upright(frame, stream), _name(stem, at), "JPEG")) for at, frame in found]
     if not picked:
         raise ImageError(_DAMAGED)
     return picked
@@ -123,6 +123,11 @@ def clock(seconds: float) -> str:
     """A moment for people: "0:03.2", "12:40.0"."""
     minutes, rest = divmod(round(seconds * 10), 600)
     return f"{minutes}:{rest / 10:04.1f}"
+
+
+def _name(stem: str, at_s: float) -> str:
+    """A file's name that every system takes: without a colon, and with an ending, so that no tenth of a second is one."""
+    return f"{stem} at {clock(at_s).replace(':', 'm')}s.jpg"
 
 
 def _container(head: bytes) -> str | None:
