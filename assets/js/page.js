@@ -2,18 +2,31 @@
   // What Gradio's own components leave open: keys, announcements, files its picture field will not take, and waiting
   // for a picture that is still on its way. Knows elements by their ids, set in ui/.
   const MAX_BYTES = 50_000_000; // grounding.images.MAX_BYTES
+  const ASKS = "button.pp-needs-picture, .pp-needs-picture button";
+  const BRINGS = "#pp-gallery button, #pp-compose, #pp-fetch";
+  const LONGEST_WAIT_MS = 20_000; // for a picture on its way
+  const PROMPT_WAIT_MS = 150; // the prompt comes with the picture
   const $ = (selector) => document.querySelector(selector);
 
+  announceStatus();
+  document.addEventListener("keydown", moveBetweenTabs);
+  document.addEventListener("click", pressInside);
+  let coming = null; // a promise of the picture that is on its way
+  document.addEventListener("click", askOnceThere, true);
+  for (const kind of ["drop", "paste"]) document.addEventListener(kind, takeGiven, true);
+  document.addEventListener("change", takeChosen, true);
+  new MutationObserver(widenChoosers).observe(document.body, { childList: true, subtree: true });
+  widenChoosers();
+
   // Screen readers announce what happens in the status line; gradio replaces its content, never the element itself.
-  const announce = () => {
+  function announceStatus() {
     const status = $("#pp-status");
-    if (!status) return setTimeout(announce, 100);
+    if (!status) return void setTimeout(announceStatus, 100);
     status.setAttribute("aria-live", "polite");
-  };
-  announce();
+  }
 
   // Tabs by arrow keys, as screen readers say they work.
-  document.addEventListener("keydown", (event) => {
+  function moveBetweenTabs(event) {
     const tab = event.target.closest?.('#pp-tabs [role="tab"]');
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (!tab || !step) return;
@@ -23,30 +36,35 @@
     event.preventDefault();
     tabs[next].focus();
     tabs[next].click();
-  });
+  }
 
   // Buttons inside what the server writes.
-  const open = (id) => {
-    const fold = document.getElementById(id);
-    const head = fold?.querySelector("button");
+  function pressInside(event) {
+    const act = (name) => event.target.closest?.(`[data-pp-${name}]`);
+    if (act("open")) unfold(act("open").dataset.ppOpen);
+    if (act("page")) document.dispatchEvent(new CustomEvent("pinpoint:page", { detail: act("page").dataset.ppPage - 1 }));
+    if (act("again")) [...document.querySelectorAll(ASKS)].find((button) => button.offsetParent)?.click();
+  }
+
+  function unfold(id) {
+    const head = document.getElementById(id)?.querySelector("button");
     if (!head) return;
     if (head.getAttribute("aria-expanded") === "false" || !head.classList.contains("open")) head.click();
     head.scrollIntoView({ behavior: "smooth", block: "center" });
     head.focus();
-  };
-  document.addEventListener("click", (event) => {
-    const act = (name) => event.target.closest?.(`[data-pp-${name}]`);
-    if (act("open")) open(act("open").dataset.ppOpen);
-    if (act("page")) document.dispatchEvent(new CustomEvent("pinpoint:page", { detail: act("page").dataset.ppPage - 1 }));
-    if (act("again")) [...document.querySelectorAll("button.pp-needs-picture, .pp-needs-picture button")]
-      .find((button) => button.offsetParent)?.click();
-  });
+  }
 
   // A picture on its way: pressing Ask waits for it. Gradio would ask about the one before.
-  let coming = null;
-  const BRINGS = "#pp-gallery button, #pp-compose, #pp-fetch";
-  const expect = () => {
-    const current = $("#pp-current");
+  function askOnceThere(event) {
+    if (event.target.closest?.(BRINGS)) return void awaitPicture();
+    const ask = event.target.closest?.(ASKS);
+    if (!ask || !coming) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    coming.then(() => ask.click());
+  }
+
+  function awaitPicture() {
     const came = () => $("#pp-current [data-came]")?.dataset.came; // other than before once a picture, or a refusal, is there
     const before = came();
     coming = new Promise((arrived) => {
@@ -54,30 +72,38 @@
       const done = () => {
         watcher.disconnect();
         clearTimeout(timer);
-        setTimeout(() => { coming = null; arrived(); }, 150); // the prompt comes with the picture
+        setTimeout(() => { coming = null; arrived(); }, PROMPT_WAIT_MS);
       };
-      const timer = setTimeout(done, 20_000);
-      watcher.observe(current, { childList: true, subtree: true, attributes: true });
+      const timer = setTimeout(done, LONGEST_WAIT_MS);
+      watcher.observe($("#pp-current"), { childList: true, subtree: true, attributes: true });
     });
-  };
-  document.addEventListener("click", (event) => {
-    if (event.target.closest?.(BRINGS)) return void expect();
-    const ask = event.target.closest?.("button.pp-needs-picture, .pp-needs-picture button");
-    if (!ask || !coming) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    coming.then(() => ask.click());
-  }, true);
+  }
 
   // Files: one picture goes to Gradio's field; several, PDFs, clips and anything odd to ours, which says what is wrong.
-  const say = (words) => {
-    const trouble = Object.assign(document.createElement("p"), { className: "pp-problem", textContent: words });
-    trouble.setAttribute("role", "alert");
-    $("#pp-current").querySelectorAll(".pp-problem").forEach((old) => old.remove());
-    ($("#pp-current .pp-current") ?? $("#pp-current")).insertAdjacentElement("afterend", trouble);
-  };
-  const plain = (file) => /^image\/(?!svg)/.test(file.type);
-  const take = (files) => {
+  function takeGiven(event) {
+    if (!event.target.closest?.("#pp-drop")) return;
+    divert(event, [...((event.dataTransfer ?? event.clipboardData)?.files ?? [])]);
+  }
+
+  function takeChosen(event) {
+    if (!event.target.matches?.("#pp-drop input[type=file]")) return;
+    divert(event, [...event.target.files]);
+    if (event.defaultPrevented) event.target.value = "";
+  }
+
+  function divert(event, files) {
+    if (!isOdd(files)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    handOver(files);
+  }
+
+  function isOdd(files) {
+    const plain = (file) => /^image\/(?!svg)/.test(file.type);
+    return files.length > 1 || (files.length === 1 && (!plain(files[0]) || files[0].size > MAX_BYTES));
+  }
+
+  function handOver(files) {
     const heavy = files.find((file) => file.size > MAX_BYTES);
     if (heavy) return void say(`“${heavy.name.slice(0, 60)}” is larger than 50 MB. Make it smaller, or split it, and give it again.`);
     const input = $("#pp-files input[type=file]");
@@ -86,34 +112,22 @@
     files.forEach((file) => bag.items.add(file));
     input.files = bag.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
-  };
-  const odd = (files) => files.length > 1 || (files.length === 1 && (!plain(files[0]) || files[0].size > MAX_BYTES));
-  const divert = (event, files) => {
-    if (!odd(files)) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    take(files);
-  };
-  for (const kind of ["drop", "paste"]) {
-    document.addEventListener(kind, (event) => {
-      if (!event.target.closest?.("#pp-drop")) return;
-      divert(event, [...((event.dataTransfer ?? event.clipboardData)?.files ?? [])]);
-    }, true);
   }
-  document.addEventListener("change", (event) => {
-    if (!event.target.matches?.("#pp-drop input[type=file]")) return;
-    divert(event, [...event.target.files]);
-    if (event.defaultPrevented) event.target.value = "";
-  }, true);
+
+  function say(words) {
+    const trouble = Object.assign(document.createElement("p"), { className: "pp-problem", textContent: words });
+    trouble.setAttribute("role", "alert");
+    $("#pp-current").querySelectorAll(".pp-problem").forEach((old) => old.remove());
+    ($("#pp-current .pp-current") ?? $("#pp-current")).insertAdjacentElement("afterend", trouble);
+  }
+
   // Its chooser offers PDFs, clips and several files too.
-  const widen = () => {
+  function widenChoosers() {
     for (const each of document.querySelectorAll("#pp-files :is(button, input)")) each.tabIndex = -1; // not for people
     for (const input of document.querySelectorAll("#pp-drop input[type=file]")) {
       if (input.accept.includes("pdf")) continue;
       input.accept = `${input.accept || "image/*"},application/pdf,video/*`;
       input.multiple = true;
     }
-  };
-  new MutationObserver(widen).observe(document.body, { childList: true, subtree: true });
-  widen();
+  }
 }
