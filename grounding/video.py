@@ -126,8 +126,9 @@ def clock(seconds: float) -> str:
 
 
 def _name(stem: str, at_s: float) -> str:
-    """A file's name that every system takes: without a colon, and with an ending, so that no tenth of a second is one."""
-    return f"{stem} at {clock(at_s).replace(':', 'm')}s.jpg"
+    """A file's name that every system takes, and another one for each frame of a usual clip: "walk at 0m03.24s.jpg"."""
+    minutes, rest = divmod(round(at_s * 100), 6000)
+    return f"{stem} at {minutes}m{rest / 100:05.2f}s.jpg"
 
 
 def _container(head: bytes) -> str | None:

@@ -58,7 +58,7 @@ def test_a_clip_is_asked_about_moment_by_moment_and_scrubbed_through_by_keys(pag
         expect(thumbs(page).nth(place)).to_be_focused()
     expect(page.locator("#pp-found tbody tr")).to_have_count(2)
     page.keyboard.press("End")
-    expect(page.locator("#pp-current")).to_contain_text("walk at 0m03.7s")
+    expect(page.locator("#pp-current")).to_contain_text("walk at 0m03.7")
 
 
 def test_stop_ends_it_between_two_moments(page: Page) -> None:

@@ -45,7 +45,7 @@ def test_moments_are_the_frames_shown_then(how: dict) -> None:
     assert [each.at_s for each in found] == pytest.approx(times, abs=0.01)
     assert [bar_at(np.asarray(each.picture.image)) for each in found] == [round(at * 10) for at in times]
     assert found[0].picture.size_wh == (160, 96)
-    assert found[0].picture.name == "walk at 0m00.3s.jpg"
+    assert found[0].picture.name == "walk at 0m00.30s.jpg"
 
 
 @given(count=st.integers(1, 12), asked=st.integers(1, 16))
