@@ -42,8 +42,6 @@ def test_pictures_are_counted_sized_and_what_is_passed_over_is_named(tmp_path: P
     unread = count(Given(), (tmp_path / "notes.zip",), batches, Counted())
     assert "not a ZIP archive" in told(None, unread, batches)
     assert count(Given(most=10), (archive,), batches, some) is some, "what was counted is not counted again"
-        None, count(Given(), (tmp_path / "notes.zip",), batches, Counted()), batches, Counted()
-    )
 
 
 def test_of_a_data_set_the_number_asked_for_is_the_most(batches: Batches) -> None:
