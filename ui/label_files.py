@@ -24,6 +24,8 @@ WITH_PICTURES = ("imagefolder", "parquet")
 """Formats that are data sets by themselves: what reads them looks for the pictures inside."""
 
 _NO_ANSWER = Result(Outcome.FAILED, "Nobody asked about this picture.")
+_MOST_MASK_PX = 200_000_000
+"""Of a file while it is read, 0.8 GB: it may hold a set of which only one picture is here."""
 _NAMED = 5  # pictures or objects listed by name in one sentence
 _LARGE_SIDE = 1024
 """Of an imported mask where all of a picture's together are too large to be kept; the page paints on 768."""
@@ -125,7 +127,7 @@ def take_in(path: Path, session: Session) -> Taken:
     if not sheets:
         raise RequestError("Give the picture first; labels are matched to it by name and size.")
     sizes = {each.picture.name: each.picture.size_wh for each in sheets if each.picture.name}
-    found = load(path, sizes=sizes)
+    found = load(path, sizes=sizes, most_mask_px=_MOST_MASK_PX)
     pairs, left_out = _matched(found.samples, sheets)
     made: list[Sheet] = list(sheets)
     objects = 0

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from grounding.codecs.mask_tokens import MaskCodec
 from grounding.errors import RequestError
+from grounding.exports import shapes
 from grounding.exports.bundle import Bundle, open_bundle
 from grounding.exports.coco import COCO, COCO_POLYGONS
 from grounding.exports.compare import compare
@@ -39,6 +40,9 @@ __all__ = ["FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "exp
 
 IMPORTED = "file"
 """The `backend` in the origin of what was read from a file that says no other; PERSON is that of what was drawn."""
+
+MAX_MASK_PX = 1_000_000_000
+"""Of the masks of one file, each cut to where it is: 4 GB of memory."""
 
 FORMATS: dict[str, Format] = {
     each.name: each
@@ -121,11 +125,13 @@ def load(
     *,
     codec: MaskCodec | None = None,
     sizes: Mapping[str, tuple[int, int]] | None = None,
+    most_mask_px: int = MAX_MASK_PX,
 ) -> Imported:
     """What a file, folder or ZIP says, in the format called `name` or else the one it looks like.
 
     Raises RequestError where nothing of it can be read; what is wrong with single things is in `problems`.
-    sizes: pictures that are elsewhere, for formats that do not say how large theirs are.
+    sizes: pictures that are elsewhere, for formats that do not say how large theirs are. most_mask_px: of all masks
+    together; those beyond are problems.
     """
     bundle = open_bundle(source)
     refused = bundle.problems
@@ -134,7 +140,8 @@ def load(
         first = f" {bundle.problems[0]}" if bundle.problems else ""
         raise RequestError(f"No labels are found in this file.{first[:80]} Give one of: {', '.join(FORMATS)}."[:199])
     bundle = bundle.knowing({each: size for each, size in (sizes or {}).items() if bundle.picture_beside(each) is None})
-    samples = tuple(_checked(form.read(bundle), bundle))
+    with shapes.at_most(most_mask_px):
+        samples = tuple(_checked(form.read(bundle), bundle))
     problems = (*refused, *bundle.problems)
     if not samples:
         why = problems[0] if problems else "It holds no labels of this format."

@@ -6,7 +6,9 @@ A mask read from a file is 0 or 1 at the picture's own pixels, so that any thres
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,23 @@ Crop = tuple[np.ndarray, tuple[int, int]]
 """bool[h, w] and the (x, y) of its corner in the picture."""
 
 _MAX_PIXELS = 400_000_000  # of one mask that is unpacked; ten times the largest picture that is read
+
+
+_room: ContextVar[list[int] | None] = ContextVar("room", default=None)
+"""Pixels that masks may still take; None: as many as there are."""
+
+
+@contextmanager
+def at_most(pixels: int) -> Iterator[None]:
+    """Inside, a mask that makes them more than `pixels` together is refused with a RequestError; smaller ones are not.
+
+    A few bytes of run lengths can mean a whole picture, and a file thousands of those.
+    """
+    token = _room.set([pixels])
+    try:
+        yield
+    finally:
+        _room.reset(token)
 
 
 def tight(crop: Crop) -> Crop:
@@ -45,6 +64,10 @@ def mask_of(crop: Crop, size_wh: tuple[int, int]) -> SoftMask:
     inside = pixels[max(0, -y) : max(0, height - y), max(0, -x) : max(0, width - x)]
     pixels, (x, y) = tight((inside, (min(max(0, x), width - 1), min(max(0, y), height - 1))))
     frame = from_px((x, y, x + pixels.shape[1], y + pixels.shape[0]), size_wh)
+    if (room := _room.get()) is not None:
+        if pixels.size > room[0]:
+            raise RequestError("The masks of this file are more than is read at once. Split it and try again.")
+        room[0] -= pixels.size
     return SoftMask(pixels.astype(np.float32), frame)
 
 

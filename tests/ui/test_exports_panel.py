@@ -243,6 +243,20 @@ def test_masks_too_large_for_a_page_are_made_smaller_and_that_is_said(
     assert "1 large mask is kept with 32 pixels" in taken(made)
 
 
+def test_a_small_file_of_huge_masks_is_read_as_far_as_there_is_room(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(label_files, "_MOST_MASK_PX", 2 * 64 * 48)
+    path = coco(tmp_path / "a.json", "yard.png", boxes=5)
+    said = json.loads(path.read_text())
+    for each in said["annotations"]:
+        each["segmentation"] = {"size": [48, 64], "counts": [0, 64 * 48]}
+    path.write_text(json.dumps(said))
+    made = label_files.take_in(path, album(sheet(shelf, "yard.png")))
+    assert sum(each.mask is not None for each in found(made.session)) == 2
+    assert sum("more than is read at once" in each for each in made.left_out) == 3
+
+
 def test_a_file_that_says_there_is_nothing_is_an_answer(shelf: Shelf, tmp_path: Path) -> None:
     made = label_files.take_in(coco(tmp_path / "a.json", "yard.png", boxes=0), album(sheet(shelf, "yard.png")))
     assert made.session.answer is not None
