@@ -15,6 +15,7 @@
   document.addEventListener("click", askOnceThere, true);
   for (const kind of ["drop", "paste"]) document.addEventListener(kind, takeGiven, true);
   document.addEventListener("change", takeChosen, true);
+  for (const kind of ["drop", "change"]) document.addEventListener(kind, weighBatch, true);
   new MutationObserver(widenChoosers).observe(document.body, { childList: true, subtree: true });
   widenChoosers();
 
@@ -27,7 +28,7 @@
 
   // Tabs by arrow keys, as screen readers say they work.
   function moveBetweenTabs(event) {
-    const tab = event.target.closest?.('#pp-tabs [role="tab"]');
+    const tab = event.target.closest?.(':is(#pp-tabs, #pp-batch-from) [role="tab"]');
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (!tab || !step) return;
     const tabs = [...tab.parentElement.querySelectorAll('[role="tab"]')].filter((each) => each.offsetParent);
@@ -114,11 +115,30 @@
     input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
-  function say(words) {
+  // The Batch page's files: more than the page takes at once are refused here, where it can be said what to do.
+  function weighBatch(event) {
+    const place = event.target.closest?.("#pp-batch-files");
+    if (!place) return;
+    place.parentElement.querySelectorAll(".pp-problem").forEach((old) => old.remove());
+    const files = [...(event.dataTransfer?.files ?? event.target.files ?? [])];
+    const bytes = files.reduce((sum, file) => sum + file.size, 0);
+    if (bytes <= MAX_BYTES) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.type === "change") event.target.value = "";
+    const words = `That is ${Math.ceil(bytes / 1e6)} MB; 50 MB at once is the limit. Give fewer, or smaller ones.`;
+    place.insertAdjacentElement("afterend", problem(words));
+  }
+
+  function problem(words) {
     const trouble = Object.assign(document.createElement("p"), { className: "pp-problem", textContent: words });
     trouble.setAttribute("role", "alert");
+    return trouble;
+  }
+
+  function say(words) {
     $("#pp-current").querySelectorAll(".pp-problem").forEach((old) => old.remove());
-    ($("#pp-current .pp-current") ?? $("#pp-current")).insertAdjacentElement("afterend", trouble);
+    ($("#pp-current .pp-current") ?? $("#pp-current")).insertAdjacentElement("afterend", problem(words));
   }
 
   // Its chooser offers PDFs, clips and several files too.

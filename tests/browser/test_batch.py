@@ -184,3 +184,16 @@ def test_on_a_phone_nothing_scrolls_sideways(page: Page, tmp_path: Path) -> None
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert json.loads(page.evaluate("JSON.stringify([...document.querySelectorAll('.pp-batch-layout > *')].map("
                                     "(each) => each.getBoundingClientRect().right))")) <= [390, 390]  # fmt: skip
+
+
+def test_more_than_the_page_takes_at_once_is_refused_before_it_is_sent(page: Page, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(30_000_000)
+    if (away := page.locator("#pp-batch-files").get_by_label("Clear")).count():
+        away.click()
+    page.locator("#pp-batch-files input[type=file]").set_input_files([tmp_path / "a.png", tmp_path / "b.png"])
+    expect(page.locator(".pp-problem", has_text="60 MB")).to_contain_text("50 MB at once is the limit")
+    drop(page, zipped(tmp_path / "one.zip", 1))
+    expect(page.locator(".pp-problem", has_text="60 MB")).to_have_count(0)
+    expect(page.locator("#pp-batch-before")).to_contain_text("1 picture.")
