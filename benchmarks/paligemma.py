@@ -83,15 +83,17 @@ def beside(title: str, theirs: Work, mine: Work, rounds: int, bar: float, aim: f
     return given
 
 
-def prompts_and_pictures(checkpoint: Checkpoint, tokens: int, rounds: int, at_once: int) -> None:
+def prompts_and_pictures(checkpoint: Checkpoint, tokens: int, rounds: int, at_once: int, only: str | None) -> None:
     name = f"{sum(p.numel() for p in checkpoint.model.parameters()) / 1e6:.0f}M, {checkpoint.dtype}, {tokens} tokens"
     print(f"{name:<44} {'model card':>10}  {'ours':>10}", flush=True)
     warm = rows_of(1, 1, 2)
     card(checkpoint, warm[0]), ours(checkpoint, warm, at_once)
-    for title, rows, bar, aim in (
-        ("8 prompts on one picture", rows_of(1, 8, tokens), 3.0, 6.0),
-        ("16 pictures, one prompt each", rows_of(16, 1, tokens), 1.5, 3.0),
+    for part, title, rows, bar, aim in (
+        ("prompts", "8 prompts on one picture", rows_of(1, 8, tokens), 3.0, 6.0),
+        ("pictures", "16 pictures, one prompt each", rows_of(16, 1, tokens), 1.5, 3.0),
     ):
+        if only not in (None, part):
+            continue
         theirs, mine = beside(
             title,
             lambda rows=rows: [card(checkpoint, row) for row in rows],
@@ -183,7 +185,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--threads", type=int, help="of the processor; as many as it has cores unless told")
     parser.add_argument("--at-once", type=int, default=8)
-    parser.add_argument("--only", choices=("masks", "calls", "answers"))
+    parser.add_argument("--only", choices=("masks", "calls", "prompts", "pictures"))
     args = parser.parse_args()
     device = "cuda" if args.gpu else "cpu"
     if args.threads:
@@ -194,10 +196,10 @@ def main() -> None:
         calls()
     if args.only in (None, "masks"):
         masks(device)
-    if args.only in (None, "answers"):
+    if args.only in (None, "prompts", "pictures"):
         shape, dtype = (random_paligemma.THREE_B, "bfloat16") if args.gpu else (random_paligemma.SMALL, "float32")
         checkpoint = random_paligemma.build(shape, device, dtype)
-        prompts_and_pictures(checkpoint, args.tokens, args.rounds, args.at_once)
+        prompts_and_pictures(checkpoint, args.tokens, args.rounds, args.at_once, args.only)
         if args.gpu:
             memory_floor(checkpoint, args.tokens)
 

@@ -20,6 +20,7 @@ _LISTEN = """element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-model]");
   if (button) trigger("select", {model: button.dataset.model});
 });"""
+_PRECISIONS = (Precision.BFLOAT16, Precision.INT8, Precision.NF4)
 _TUNED = {"pt": "to be fine-tuned", "mix": "many tasks", "ft": "one task", "own": "its own"}
 
 
@@ -73,20 +74,26 @@ def wire(panel: FamilyPanel, sidebar: Sidebar, desk: Desk) -> None:
 
 
 def family_table(members: tuple[Member, ...]) -> str:
-    """Each checkpoint with its size in pixels, what it was tuned for and the memory it takes in 16 bits."""
-    rows = "".join(
-        f'<tr><th scope="row"><button type="button" class="pp-act" data-model="{markup.safe(each.id)}" '
-        f'aria-label="Choose {markup.safe(each.id)}">{markup.safe(each.id.removeprefix("google/"))}</button></th>'
-        f"<td>{each.resolution}</td><td>{_tuned(each)}</td>"
-        f"<td>{in_gb(each.memory_bytes(Precision.BFLOAT16))}</td></tr>"
-        for each in members
-    )
+    """Each checkpoint: pixels and image tokens, what it was tuned for, memory by precision, published figures."""
     return (
         '<p class="pp-hint">Fetched from the Hugging Face Hub when first asked; Google’s need their licence accepted '
-        "once. Memory is for 16-bit weights and one prompt.</p>"
+        "once. Memory is for one prompt in 16, 8 and 4 bits; for 8 and 4 put @int8 or @nf4 behind the name, on an "
+        "NVIDIA card. Published figures are other people’s.</p>"
         '<div class="pp-table pp-facts-table"><table><caption>PaliGemma checkpoints</caption><thead><tr>'
-        '<th scope="col">Checkpoint</th><th scope="col">px</th><th scope="col">Tuned for</th>'
-        f'<th scope="col">Memory</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        '<th scope="col">Checkpoint</th><th scope="col">px</th><th scope="col">Image tokens</th>'
+        '<th scope="col">Tuned for</th><th scope="col">Memory, GB</th><th scope="col">Published</th></tr></thead>'
+        f"<tbody>{''.join(map(_row, members))}</tbody></table></div>"
+    )
+
+
+def _row(each: Member) -> str:
+    name = markup.safe(each.id)
+    memory = " · ".join(in_gb(each.memory_bytes(precision)).removesuffix(" GB") for precision in _PRECISIONS)
+    scores = "; ".join(f"{score.benchmark}: {score.value} ({score.source})" for score in each.scores)
+    return (
+        f'<tr><th scope="row"><button type="button" class="pp-act" data-model="{name}" aria-label="Choose {name}">'
+        f"{markup.safe(each.id.removeprefix('google/'))}</button></th><td>{each.resolution}</td>"
+        f"<td>{each.image_tokens:,}</td><td>{_tuned(each)}</td><td>{memory}</td><td>{markup.safe(scores)}</td></tr>"
     )
 
 

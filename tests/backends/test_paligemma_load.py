@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,70 @@ def test_what_this_machine_cannot_do_is_said_with_what_to_do(folder: Path, optio
     with pytest.raises(ConfigError, match=said) as caught:
         load(str(folder), None, **options)
     assert len(str(caught.value)) < 200
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, *, cards: int = 0, bfloat16: bool = True, mac: bool = False) -> None:
+    """torch says that the machine has these."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mac)
+
+
+@pytest.mark.parametrize(
+    ("machine", "device", "precision", "expected"),
+    [
+        pytest.param({"cards": 1}, "auto", Precision.AUTO, ("cuda", "bfloat16"), id="a card is taken"),
+        pytest.param({"cards": 1, "bfloat16": False}, "auto", Precision.AUTO, ("cuda", "float16"), id="an older card"),
+        pytest.param({"cards": 2}, "cuda:1", Precision.AUTO, ("cuda:1", "bfloat16"), id="the second card"),
+        pytest.param({"cards": 1}, "cpu", Precision.AUTO, ("cpu", "bfloat16"), id="the processor though"),
+        pytest.param({"cards": 1}, "auto", Precision.FLOAT32, ("cuda", "float32"), id="32 bits asked for"),
+        pytest.param({"mac": True}, "auto", Precision.AUTO, ("mps", "bfloat16"), id="a Mac"),
+        pytest.param({"cards": 1, "mac": True}, "mps", Precision.FLOAT16, ("mps", "float16"), id="a Mac asked for"),
+        pytest.param({}, "auto", Precision.AUTO, ("cpu", "bfloat16"), id="neither"),
+    ],
+)
+def test_the_device_and_its_numbers_are_what_the_machine_has_and_the_operator_says(
+    monkeypatch: pytest.MonkeyPatch,
+    machine: dict[str, Any],
+    device: str,
+    precision: Precision,
+    expected: tuple[str, str],
+) -> None:
+    pretend(monkeypatch, **machine)
+    place = paligemma_place.choose(True, device, precision)
+    assert (place.device, place.precision.value) == expected
+    assert paligemma_place.named(place.dtype) == expected[1]
+
+
+def test_small_models_are_kept_in_32_bits_on_any_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    for machine in ({}, {"cards": 1}, {"mac": True}):
+        pretend(monkeypatch, **machine)
+        assert paligemma_place.choose(False, "auto", Precision.AUTO).precision is Precision.FLOAT32
+
+
+def test_a_card_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, cards=2)
+    with pytest.raises(ConfigError, match="fewer cards"):
+        paligemma_place.choose(True, "cuda:2", Precision.AUTO)
+
+
+@pytest.mark.parametrize("precision", [Precision.NF4, Precision.INT8])
+def test_4_and_8_bits_ask_for_the_packages_they_need_and_then_compute_in_16(
+    monkeypatch: pytest.MonkeyPatch, precision: Precision
+) -> None:
+    import importlib.util
+
+    pretend(monkeypatch, cards=1, bfloat16=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install bitsandbytes accelerate"):
+        paligemma_place.choose(True, "auto", precision)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    place = paligemma_place.choose(True, "auto", precision)
+    assert place.quantised
+    assert (place.device, paligemma_place.named(place.dtype)) == ("cuda", "float16")
 
 
 @pytest.mark.parametrize("precision", [Precision.NF4, Precision.INT8])

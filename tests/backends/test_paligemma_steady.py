@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -14,16 +15,15 @@ import pytest
 import torch
 from PIL import Image
 
-import backends
-from backends import SPECS, Pool, paligemma_load
+from backends import Pool, paligemma_load
 from backends.paligemma import PaliGemma
-from backends.paligemma_batching import ROWS, Trouble
+from backends.paligemma_batching import Trouble
 from backends.paligemma_load import Checkpoint
-from grounding.backend import Backend, Capabilities
-from grounding.errors import BackendError, GroundingError, ModelLoad, RequestError, Stopped
+from grounding.backend import Backend
+from grounding.errors import BackendError, ModelLoad, Stopped
 from grounding.images import load
 from grounding.settings import Settings
-from grounding.types import Outcome, Request, Result, Task
+from grounding.types import Request, Task
 from tests.backends.conftest import Model
 
 PICTURES = [load(Image.new("RGB", (40, 30), colour)) for colour in ("red", "navy", "firebrick")]
@@ -174,6 +174,55 @@ def test_eight_first_requests_at_once_load_one_model(folder: Path, monkeypatch: 
     pool.close()
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        pytest.param(lambda whole: None, id="missing"),
+        pytest.param(lambda whole: whole[: len(whole) // 2], id="cut"),
+        pytest.param(lambda whole: b"\0\xff rubbish", id="rubbish"),
+    ],
+)
+def test_after_weights_that_did_not_load_the_mended_ones_do_and_answer_right(
+    folder: Path, tmp_path: Path, harm: Callable[[bytes], bytes | None]
+) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    weights = mine / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.unlink()
+    if (harmed := harm(whole)) is not None:
+        weights.write_bytes(harmed)
+    pool = Pool(Settings())
+    together = threading.Barrier(8)
+
+    def first() -> None:
+        together.wait(60)
+        with pool.lend("paligemma", str(mine)):
+            raise AssertionError("it was lent")
+
+    with ThreadPoolExecutor(8) as threads:
+        errors = [each.exception(120) for each in [threads.submit(first) for _ in range(8)]]
+    assert {type(error) for error in errors} == {ModelLoad}
+    weights.write_bytes(whole)
+    with pool.lend("paligemma", str(mine)) as backend:
+        assert right(backend) == 20
+    pool.close()
+
+
+def test_a_model_put_away_from_the_page_is_loaded_again_when_asked_and_answers_right(folder: Path) -> None:
+    pool = Pool(Settings())
+    with pool.lend("paligemma", str(folder)) as backend:
+        assert not pool.unload("paligemma", str(folder)), "somebody has it"
+        assert right(backend) == 20
+    assert pool.unload("paligemma", str(folder))
+    assert pool.opened() == ()
+    assert not pool.unload("paligemma", str(folder))
+    with pool.lend("paligemma", str(folder)) as again:
+        assert again is not backend
+        assert right(again) == 20
+    pool.close()
+
+
 def test_visitors_who_wait_are_answered_in_one_batch(watched: Checkpoint, model: Model) -> None:
     backend = PaliGemma(watched)
     model.gate.clear()
@@ -246,62 +295,3 @@ def test_a_stop_is_heeded_within_one_token(watched: Checkpoint, model: Model) ->
     assert backend.predict(caption()).text == "a cat on grass"
     after_stop = len(model.rows) - len(["a", "cat", "on", "grass", "<eos>"])
     assert after_stop <= 4
-
-
-# Many requests given together
-
-
-def test_requests_given_together_are_answered_in_order_and_in_one_batch(watched: Checkpoint, model: Model) -> None:
-    backend = PaliGemma(watched)
-    requests = [caption(0), find("cat", picture=1), find("dog", picture=2), Request(Task.CAPTION, ()), caption(1)]
-    results = backends.predict_many(backend, requests)
-    assert [result.outcome for result in results] == [
-        Outcome.FOUND,
-        Outcome.FOUND,
-        Outcome.NONE,
-        Outcome.FAILED,
-        Outcome.FOUND,
-    ]
-    assert [len(result.detections) for result in results] == [0, 2, 0, 0, 0]
-    assert results[4].text == "a cat on grass"
-    assert "one picture" in results[3].text
-    assert max(model.rows) > 1
-    assert results[0].usage
-    assert results[0].usage.seconds > 0
-
-
-def test_requests_given_together_end_with_a_stop(watched: Checkpoint) -> None:
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(Stopped):
-        backends.predict_many(PaliGemma(watched), [caption()], stop)
-
-
-class OneByOne:
-    """A backend that knows nothing of batches."""
-
-    model, capabilities = "m", Capabilities()
-
-    def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
-        if stop is not None and stop.is_set():
-            raise Stopped
-        if not request.images:
-            raise RequestError("There is no picture.")
-        return Result(Outcome.FOUND, request.task.value)
-
-
-def test_any_other_backend_is_asked_one_after_another() -> None:
-    results = backends.predict_many(OneByOne(), [caption(), Request(Task.ASK, ()), find("cat")])  # type: ignore[arg-type]
-    assert [(each.outcome, each.text) for each in results] == [
-        (Outcome.FOUND, "caption"),
-        (Outcome.FAILED, "There is no picture."),
-        (Outcome.FOUND, "detect"),
-    ]
-    stop = threading.Event()
-    stop.set()
-    with pytest.raises(GroundingError):
-        backends.predict_many(OneByOne(), [caption()], stop)  # type: ignore[arg-type]
-
-
-def test_what_it_gains_from_being_given_together_is_what_it_answers_at_once() -> None:
-    assert SPECS["paligemma"].capabilities.at_once == ROWS
