@@ -50,7 +50,9 @@ def in_words(trial: Trial, found: Stability, answers: int) -> str:
         return f"{same} {_why_same(trial)}".strip()
     always = sum(len(each.members) == answers for each in found.clusters)
     things = f"{len(found.clusters)} thing{'s' if len(found.clusters) != 1 else ''}"
-    said = [f"{asked} name {things}: {always} in every answer, {len(found.clusters) - always} in some only."]
+    rest = len(found.clusters) - always
+    shares = f"{always} in every answer, {rest} in some only" if rest else "every answer has all of them"
+    said = [f"{asked} name {things}: {shares}."]
     deviations = [edge.sd for each in found.clusters for edge in each.spreads if edge.sd is not None]
     if deviations:
         mean, most = sum(deviations) / len(deviations), max(deviations)

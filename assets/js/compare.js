@@ -2,6 +2,8 @@
 let ticked = new Set();
 let number = "";
 
+document.querySelector("#pp-cmp-status")?.setAttribute("aria-live", "polite"); // Gradio keeps the element, not its content
+
 const board = () => element.querySelector(".pp-cmp");
 const boxes = () => [...element.querySelectorAll("[data-pick]")];
 

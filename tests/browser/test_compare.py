@@ -28,8 +28,8 @@ def tab(browser: Any, page_server: Served, photo: Path) -> Iterator[tuple[Page, 
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("dialog", lambda dialog: (wrong.append("a script ran"), dialog.dismiss()))
-    page.goto(page_server.address, wait_until="domcontentloaded")
-    expect(page.locator("#pp-stage img")).to_be_visible()
+    page.goto(page_server.address, wait_until="domcontentloaded", timeout=60_000)
+    expect(page.locator("#pp-stage img")).to_be_visible(timeout=60_000)  # the first page of the first server is slow
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(page.locator("#pp-current")).to_contain_text("640 × 400 px")
     page.get_by_role("tab", name="Compare").click()
@@ -49,7 +49,9 @@ def page(tab: tuple[Page, list[str]]) -> Iterator[Page]:
 
 def compare(page: Page, words: str, kind: str = "Two models") -> None:
     page.get_by_label(kind, exact=True).check()
-    choose(page, "a" if kind != "Two models" else "b", "echo/two")
+    choose(page, "a", "echo/two" if kind != "Two models" else "pinpoint-nano")
+    if kind == "Two models":
+        choose(page, "b", "echo/two")
     page.locator("#pp-cmp-prompt").locator("input, textarea").fill(words)
     page.locator("#pp-cmp-run").click()
 
