@@ -47,11 +47,11 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
     return replace(said, result=merged)
 
 
-def renamed(sample: Sample, naming: Naming, words: frozenset[str] | None = None) -> Sample:
-    """The same sample, each label as the class it counts as; words: only these. The label before is kept with it."""
+def renamed(sample: Sample, naming: Naming) -> Sample:
+    """The same sample, each label as the class it counts as. The label before is kept with it."""
 
     def named(each: Detection) -> Detection:
-        name = naming.name(each.label) if words is None or each.label in words else each.label
+        name = naming.name(each.label)
         if name == each.label:
             return each
         before = each.label if each.label_before is None else each.label_before

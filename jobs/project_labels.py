@@ -13,8 +13,7 @@ from grounding.editing import MAX_LABEL
 from grounding.errors import RequestError
 from grounding.labels import Merged, Naming, merges
 from grounding.types import Review
-from jobs.project import Project
-from jobs.project_answers import renamed
+from jobs.project import Project, Which
 
 
 @dataclass(frozen=True)
@@ -56,14 +55,9 @@ def merge(project: Project, words: Collection[str], into: str) -> int:
         naming = project.naming.merged(gone, into)
         what = f"merged {', '.join(sorted(gone))[:80]} into {into[:80]}"
         project.store.name(naming, what, action)
-        for entry in project.pictures():
-            sample = project.sample(entry.id)
-            if sample is None:
-                continue
-            after = renamed(sample, naming, gone)
-            if after is not sample:
-                changed += sum(each.label in gone for each in sample.result.detections)
-                project.store.step(entry.id, what, after, state=entry.state, action=action)
+        named = {each.id for word in gone for each in project.pictures(which=Which(label=word))}
+        for picture in sorted(named):
+            changed += project.store.rename(picture, gone, into, what, action)
     return changed
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -223,6 +223,28 @@ class Store:
             connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             connection.execute("UPDATE picture SET step = ? WHERE id = ?", (now + 1, picture))
 
+    def rename(self, picture: int, words: Collection[str], name: str, what: str, action: int) -> int:
+        """A step in which objects called one of `words` are called `name`; how many. No mask is read for it."""
+        columns = "picture.step, state, sample, objects, open, least_score, outline"
+        now, state, record, objects, open_, least, outline = self.row(
+            f"SELECT {columns} {_CURRENT} WHERE id = ?", picture
+        )
+        told = json.loads(record)
+        found = [each for each in told["result"].get("detections", []) if _label(each) in words]
+        for each in found:
+            before = each.pop("label_before", each["label"])
+            each["label"] = name
+            if before != name:
+                each["label_before"] = before
+        if found:
+            drawn = json.dumps([[name if label in words else label, *more] for label, *more in json.loads(outline)])
+            row = (picture, now + 1, action, what, _now(), state, json.dumps(told), objects, open_, least, drawn)
+            with self.database.change() as connection:
+                connection.execute("DELETE FROM step WHERE picture = ? AND number > ?", (picture, now))
+                connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+                connection.execute("UPDATE picture SET step = ? WHERE id = ?", (now + 1, picture))
+        return len(found)
+
     def naming(self) -> Naming:
         row = self.row("SELECT (SELECT words FROM naming WHERE naming.number = project.naming) FROM project")[0]
         told = json.loads(row or "{}")
@@ -304,6 +326,12 @@ def _entry(row: Sequence[object]) -> Entry:
     id_, name, width, height, state, version, objects, open_, differs, least, can_undo, can_redo = row
     return Entry(id_, name, (width, height), Review(state), version, objects, open_, differs, least,  # type: ignore[arg-type]
                  bool(can_undo), bool(can_redo))  # fmt: skip
+
+
+def _label(record: dict[str, Any]) -> str:
+    """An object's label in a record; "" for one so long that it lies elsewhere: nobody chose it from a list."""
+    label = record.get("label")
+    return label if isinstance(label, str) else ""
 
 
 def _outline(found: Sequence[Detection]) -> str:

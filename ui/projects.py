@@ -51,8 +51,11 @@ def keep_edit(after: Session, projects: Projects, visitor: str) -> Session:
     if at is None or after.answer is None:
         return after
     with projects.lend(at.project, visitor) as project:
-        project.set_labels(at.picture, after.answer.result.detections, since=at.version)
-        return replace(after, member=member(project, at.project, at.picture, at.order))
+        found = after.answer.result.detections
+        project.set_labels(at.picture, found, since=at.version)
+        labels = dict.fromkeys((*at.labels, *(each.label for each in found if each.label)))
+        version = project.entry(at.picture).version
+        return replace(after, member=replace(at, version=version, labels=tuple(labels)))
 
 
 def keep_answers(before: Session, after: Session, projects: Projects, visitor: str) -> Session:
