@@ -108,11 +108,13 @@ def render(
     max_side: int | None = None,
     looks: Sequence[Look] | None = None,
     line_px: int | None = None,
+    text_px: int | None = None,
 ) -> Image.Image:
     """A new picture with `detections` drawn on it as `view` says; `image` itself is left as it is.
 
     max_side: draw at this size at most. Quickest is to pass a picture already as small as it is shown.
-    looks: one for each detection, in place of colours by label. line_px: of outlines; None: what suits the picture.
+    looks: one for each detection, in place of colours by label.
+    line_px, text_px: of outlines and tags; None: what suits the picture.
     Points are drawn under every choice of overlays but none. Unknown names in `view.overlays` raise KeyError.
     """
     if unknown := set(view.overlays) - OVERLAYS.keys():
@@ -129,7 +131,7 @@ def render(
     if any(detections[k].point for k in shown) and OVERLAYS["dot"] not in chosen:
         chosen.insert(-1 if chosen[-1] is OVERLAYS["label"] else len(chosen), _POINT)
     colours = tuple(dict.fromkeys(looks[k].colour for k in shown))
-    style = _style(canvas.size, colours, line_px)
+    style = _style(canvas.size, colours, line_px, text_px)
     masked = any(overlay.on in ("mask", "shape") for overlay in chosen)
     seen = [(detections[k], looks[k].tag, colours.index(looks[k].colour)) for k in shown]
     drawn = _to_supervision(seen, canvas.size, view.threshold if masked else None)
@@ -146,11 +148,11 @@ def _looks(detections: Sequence[Detection]) -> list[Look]:
     return [Look(PALETTE[slots[each.label]], _text(each)) for each in detections]
 
 
-def _style(size_wh: tuple[int, int], colours: Sequence[str], line_px: int | None) -> Style:
+def _style(size_wh: tuple[int, int], colours: Sequence[str], line_px: int | None, text_px: int | None) -> Style:
     side = max(size_wh)
     # supervision paints in BGR; with its colours the other way round, it paints our RGB without converting pictures.
     palette = _sv().ColorPalette([_sv().Color(*rgb[::-1]) for rgb in map(_rgb, colours)])
-    return Style(colours, palette, line=line_px or max(2, round(side / 450)), text=max(12, round(side / 60)))
+    return Style(colours, palette, line=line_px or max(2, round(side / 450)), text=text_px or max(12, round(side / 60)))
 
 
 def _dots(style: Style) -> Any:

@@ -35,8 +35,8 @@ _CLOSE_UP_PX = 168
 
 def side_picture(trial: Trial, rows: Sequence[Row], place: int, *, alone: bool = False) -> str:
     """The picture with what side `place` found, numbered as in `rows`; `alone`: there is nothing to hold it against."""
-    found = trial.sides[place].found
-    shown = [(n, row, found[at]) for n, row in enumerate(rows, 1) if (at := (row.first, row.second)[place]) is not None]
+    own = trial.sides[place].found
+    shown = [(n, row, own[at]) for n, row in enumerate(rows, 1) if (at := (row.first, row.second)[place]) is not None]
     looks = [Look(_colour(row, alone), _tag(n, row, each, alone)) for n, row, each in shown]
     image = small(trial.picture)
     line = max(2, round(max(image.size) / 300))
@@ -50,8 +50,10 @@ def side_picture(trial: Trial, rows: Sequence[Row], place: int, *, alone: bool =
             looks=[replace(looks[k], tag="") for k in part],
             line_px=line + 1 if loud else line - 1,
         )
-    image = overlays.render(image, [each for *_, each in shown], View(("label",)), looks=looks)
-    return data_uri(image)
+    found = [each for *_, each in shown]
+    return data_uri(
+        overlays.render(image, found, View(("label",)), looks=looks, text_px=max(12, max(image.size) // 38))
+    )
 
 
 def _colour(row: Row, alone: bool) -> str:
@@ -82,7 +84,9 @@ def runs_picture(trial: Trial, found: Stability) -> str:
         Look(colour, f"{n} {cluster.label} {len(cluster.members)}/{found.answers}")
         for n, (cluster, colour) in enumerate(zip(found.clusters, colours, strict=True), 1)
     ]
-    return data_uri(overlays.render(image, typical, View(("label",)), looks=tags))
+    return data_uri(
+        overlays.render(image, typical, View(("label",)), looks=tags, text_px=max(12, max(image.size) // 48))
+    )
 
 
 def cluster_colours(clusters: Sequence[Cluster]) -> list[str]:

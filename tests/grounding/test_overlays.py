@@ -336,3 +336,9 @@ def test_outlines_are_as_thin_as_they_are_asked_to_be() -> None:
         changed(image, render(image, [thing()], View(("box",)), line_px=n)).sum() for n in (1, None, 6)
     )
     assert thin < usual < thick
+
+
+def test_tags_are_as_large_as_they_are_asked_to_be() -> None:
+    image = Image.new("RGB", (400, 320), GREY)
+    small, large = (changed(image, render(image, [thing()], View(("label",)), text_px=n)).sum() for n in (12, 36))
+    assert large > 4 * small
