@@ -108,11 +108,11 @@ class View:
         ]
 
     def _buttons(self, look: Look | None, number: object) -> list[Any]:
-        """Start, Stop, Go on, Retry, Delete, what is taken away, in which format, and the batches there are."""
+        """Start, Stop, Go on, Retry, Delete; what is taken away, its format and threshold; the batches there are."""
         listed = self._batches.listed()
         several = gr.update(choices=listed, value=number if look else None, visible=len(listed) > (look is not None))
         if look is None:
-            return [gr.update(interactive=True), *[gr.update(visible=False)] * 5, gr.skip(), several]
+            return [gr.update(interactive=True), *[gr.update(visible=False)] * 5, gr.skip(), gr.skip(), several]
         idle, busy = not look.standing.busy, look.standing.busy
         left = look.total is None or look.done < look.total
         words = look.batch.job.task in (Task.CAPTION, Task.ASK)
@@ -124,6 +124,7 @@ class View:
             gr.update(visible=idle),
             gr.update(visible=idle and look.done > 0),
             gr.update(value="json") if words else gr.skip(),
+            gr.update(visible=look.batch.job.task is Task.SEGMENT),
             several,
         ]
 
@@ -304,4 +305,5 @@ def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.Brows
     slow = {**_QUIET, "trigger_mode": "once", "concurrency_id": "export", "concurrency_limit": 2}
     panel.make.click(make, [number, panel.form, panel.threshold], [panel.lost, panel.file], **slow)
     panel.put.click(put, [number, panel.project], panel.put_said, **slow)
-    panel.form.input(lambda: ["", gr.update(visible=False)], None, [panel.lost, panel.file], queue=False, **_QUIET)
+    changed = [panel.form.input, panel.threshold.release]
+    gr.on(changed, lambda: ["", gr.update(visible=False)], None, [panel.lost, panel.file], queue=False, **_QUIET)

@@ -51,7 +51,17 @@ class BatchPanel:
     def shown(self) -> list[Any]:
         """What a look at the batch changes, in the order of ui/batch_page.py."""
         buttons = [self.start, self.stop, self.go_on, self.retry, self.delete]
-        return [self.status, self.finished, self.failures, self.summary, *buttons, self.take, self.form, self.earlier]
+        return [
+            self.status,
+            self.finished,
+            self.failures,
+            self.summary,
+            *buttons,
+            self.take,
+            self.form,
+            self.threshold,
+            self.earlier,
+        ]
 
 
 def build(settings: Settings) -> BatchPanel:

@@ -145,6 +145,13 @@ def test_stopped_and_reloaded_it_is_found_again_and_goes_on(
         echo.moment_s = 0.0
 
 
+def test_batches_of_before_are_there_to_come_back_to(page: Page) -> None:
+    for pictures, ending in (("6 pictures", "Done: 5 of 6 labelled"), ("60 pictures", "Done: 60 of 60 labelled")):
+        page.locator("#pp-batch-earlier input").click()
+        page.get_by_role("option", name=f", {pictures}").click()
+        expect(status(page)).to_contain_text(ending)
+
+
 def test_what_cannot_be_done_is_said_beside_the_button_and_nothing_begins(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#pp-batch-start")).to_be_enabled()
     before = status(page).inner_text()

@@ -11,10 +11,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from pytest_httpserver import HTTPServer
 
 from grounding.errors import RateLimited, RequestError
 from grounding.settings import Settings
 from grounding.types import Request, Result
+from jobs.batch import Given, Reach
+from tests.jobs.test_fetch import open_to
+from tests.jobs.test_run import resident_mb
 from tests.ui.batching import Patient, ended, pool_of, until, wanted, zipped
 from ui.batch_state import Standing
 from ui.batches import AT_ONCE, LEFT_S, MOST_KEPT, Batches
@@ -87,6 +92,9 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from grounding.settings import Settings
+from jobs.batch import Given, Reach
+from tests.jobs.test_fetch import open_to
+from tests.jobs.test_run import resident_mb
 from tests.ui.batching import Patient, pool_of, until, wanted
 from ui.batches import Batches
 
@@ -354,3 +362,32 @@ def test_speed_is_known_after_a_while_and_remembered_for_the_next(tmp_path: Path
     assert 1 < look.per_second < 60
     ended(batches, number)
     assert batches.per_second(order.job) is not None
+
+
+def test_links_and_folders_are_batches_too(tmp_path: Path, httpserver: HTTPServer) -> None:
+    picture = tmp_path / "set" / "a.png"
+    picture.parent.mkdir()
+    Image.new("RGB", (8, 6), "teal").save(picture)
+    httpserver.expect_request("/b.png").respond_with_data(picture.read_bytes())
+    links = (httpserver.url_for("/b.png"), httpserver.url_for("/gone.png"), "http://10.0.0.1/c.png", "words")
+    pool = pool_of(LOCAL, Patient())
+    batches = Batches(tmp_path / "batches", LOCAL, pool, reach=Reach(rules=open_to(httpserver.port)))
+    given = Given(addresses=links, place=str(tmp_path / "set"))
+    number = batches.begin(replace(wanted(), given=given))
+    look = ended(batches, number)
+    assert (look.total, look.tally.labelled) == (4, 2)
+    assert set(look.tally.failures) == {"localhost/gone.png", "10.0.0.1/c.png"}
+    assert look.noted is not None
+    assert [each.reason for each in look.noted.skipped] == ["not a web address"]
+
+
+def test_memory_stays_flat_over_two_thousand_pictures(tmp_path: Path) -> None:
+    batches = batches_at(tmp_path)
+    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 2000), labels=("cat", "dog")))
+    until(batches, number, lambda look: look.done >= 100)
+    held = resident_mb()
+    look = until(batches, number, lambda look: not look.standing.busy, within_s=300)
+    assert look.tally.labelled == 2000
+    assert resident_mb() - held < 50
+    batches.take_away(number, "coco", 127, tmp_path / "labels")
+    assert resident_mb() - held < 50
