@@ -21,7 +21,7 @@ _LISTEN = """element.addEventListener("click", (event) => {
   if (button) trigger("select", {model: button.dataset.model});
 });"""
 _PRECISIONS = (Precision.BFLOAT16, Precision.INT8, Precision.NF4)
-_TUNED = {"pt": "to be fine-tuned", "mix": "many tasks", "ft": "one task", "own": "its own"}
+_TUNED = {"pt": "being fine-tuned", "mix": "many tasks", "ft": "one task", "own": "its own"}
 
 
 @dataclass(frozen=True)
@@ -77,23 +77,24 @@ def family_table(members: tuple[Member, ...]) -> str:
     """Each checkpoint: pixels and image tokens, what it was tuned for, memory by precision, published figures."""
     return (
         '<p class="pp-hint">Fetched from the Hugging Face Hub when first asked; Google’s need their licence accepted '
-        "once. Memory is for one prompt in 16, 8 and 4 bits; for 8 and 4 put @int8 or @nf4 behind the name, on an "
-        "NVIDIA card. Published figures are other people’s.</p>"
+        "once. Memory is for one prompt. For 8 or 4 bits put @int8 or @nf4 behind the name; they need an NVIDIA card. "
+        "Published figures are other people’s.</p>"
         '<div class="pp-table pp-facts-table"><table><caption>PaliGemma checkpoints</caption><thead><tr>'
-        '<th scope="col">Checkpoint</th><th scope="col">px</th><th scope="col">Image tokens</th>'
-        '<th scope="col">Tuned for</th><th scope="col">Memory, GB</th><th scope="col">Published</th></tr></thead>'
-        f"<tbody>{''.join(map(_row, members))}</tbody></table></div>"
+        f'<th scope="col">Checkpoint</th></tr></thead><tbody>{"".join(map(_row, members))}</tbody></table></div>'
     )
 
 
 def _row(each: Member) -> str:
     name = markup.safe(each.id)
-    memory = " · ".join(in_gb(each.memory_bytes(precision)).removesuffix(" GB") for precision in _PRECISIONS)
-    scores = "; ".join(f"{score.benchmark}: {score.value} ({score.source})" for score in each.scores)
+    half, int8, nf4 = (in_gb(each.memory_bytes(precision)) for precision in _PRECISIONS)
+    facts = [
+        f"{each.resolution} px, {each.image_tokens:,} image tokens; tuned for: {_tuned(each)}",
+        f"{half} of memory, {int8} in 8 bits, {nf4} in 4",
+        *(markup.safe(f"{score.benchmark}: {score.value} ({score.source})") for score in each.scores),
+    ]
     return (
-        f'<tr><th scope="row"><button type="button" class="pp-act" data-model="{name}" aria-label="Choose {name}">'
-        f"{markup.safe(each.id.removeprefix('google/'))}</button></th><td>{each.resolution}</td>"
-        f"<td>{each.image_tokens:,}</td><td>{_tuned(each)}</td><td>{memory}</td><td>{markup.safe(scores)}</td></tr>"
+        f'<tr><td><button type="button" class="pp-act" data-model="{name}" aria-label="Choose {name}">'
+        f"<b>{markup.safe(each.id.removeprefix('google/'))}</b></button><br>{'<br>'.join(facts)}</td></tr>"
     )
 
 
