@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from backends import SPECS
+from backends.paligemma_planner import Paces
 from grounding.codecs.paligemma import encode_prefix
 from grounding.errors import RequestError
 from grounding.images import load
 from grounding.settings import Settings
 from grounding.types import Task
-from ui import gathering
+from ui import estimates, gathering
 from ui.prompt_panel import read_words
+from ui.state import Session, Shelf
 
 PICTURE = load(Image.new("RGB", (40, 30)))
 LOCAL: dict[str, Any] = {"backend": "paligemma", "model": ""}
@@ -57,3 +60,17 @@ def test_a_model_may_name_its_precision_and_revision(model: str) -> None:
 def test_what_only_looks_like_a_precision_is_refused(model: str) -> None:
     with pytest.raises(RequestError, match="model id"):
         read_words("ocr", {**LOCAL, "model": model}, Settings())
+
+
+def test_a_pt_checkpoint_is_warned_of_and_the_cost_of_parts_told_before_anything_is_asked(tmp_path: Path) -> None:
+    now = Session(Shelf(tmp_path).keep(PICTURE))
+    mix, pt = ({**LOCAL, "model": f"google/paligemma2-3b-{kind}-448"} for kind in ("mix", "pt"))
+
+    def line(values: dict[str, Any]) -> str:
+        form = read_words("detect cat ; dog", values, Settings())
+        return estimates.before(form, now, SPECS["paligemma"].capabilities, Paces())
+
+    assert "pt checkpoint" in line(pt)
+    assert "pt checkpoint" not in line(mix)
+    assert "One call, " in line(mix)
+    assert "5 looks at the picture" in line({**mix, "tiles": 2})
