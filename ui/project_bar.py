@@ -21,9 +21,11 @@ from ui.state import Session
 
 _LISTEN = """
 const tell = (data) => trigger("select", {...data});
-element.addEventListener("click", (event) => {
+element.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-act]");
   if (!button || button.disabled) return;
+  // What can be kept is kept first; what was refused is given up: that is what this button is for.
+  if (button.dataset.act === "again") await document.querySelector(".pp-ed")?.editor?.sync.flush();
   const into = element.querySelector("select"), name = element.querySelector("input");
   tell({...button.dataset, ...(button.dataset.act === "add" ? {into: into.value, name: name.value} : {})});
 });

@@ -60,7 +60,7 @@ def bar(now: Session, names: Sequence[str]) -> str:
     ways = (
         button("before", "‹", title="Picture before", kind=waits)
         + button("after", "›", title="Picture after", kind=waits)
-        + button("again", "↻", title="Show it again, as it is in the project", kind=waits)
+        + button("again", "↻", title="Show it again, as it is in the project")
         + button("reject", "Reject", kind=waits)
         + button("unsure", "Unsure", kind=waits)
         + button("skip", "Skip", kind=waits, off=at.left == 0)

@@ -51,6 +51,8 @@ class ProjectPage:
     name: gr.Textbox
     make: gr.Button
     bring: gr.UploadButton
+    open_path: gr.Textbox
+    open_it: gr.Button
     inside: gr.Column
     head: gr.HTML
     state: gr.Dropdown
@@ -95,6 +97,8 @@ def build(settings: Settings) -> ProjectPage:
             )
             bring = gr.UploadButton("Open a file …", size="md", elem_id="pp-open-project", scale=1, min_width=120)
         gr.HTML(markup.hint("A file: a saved project, a ZIP of pictures, or labels of any format with their pictures."))
+        with gr.Row(elem_classes="pp-inline", visible=local_files(settings)):
+            open_path, open_it = _build_path(settings, "pp-open", "Open")
     with gr.Column(elem_id="pp-project", visible=False) as inside:
         head = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-head")
         with gr.Row(elem_id="pp-project-layout"):
@@ -110,8 +114,8 @@ def build(settings: Settings) -> ProjectPage:
                     save = gr.Button("Save as …", size="md", elem_id="pp-project-save")
                     gr.HTML(markup.hint("One file with pictures, labels and every step; “Open a file …” takes it."))
     return ProjectPage(
-        viewed, said, outside, shelf, name, make, bring, inside, head, state, label, order, grid, add, path, add_path,
-        labels, words, into, merge, form, approved, prepare, lost, download, save, file,
+        viewed, said, outside, shelf, name, make, bring, open_path, open_it, inside, head, state, label, order, grid,
+        add, path, add_path, labels, words, into, merge, form, approved, prepare, lost, download, save, file,
     )  # fmt: skip
 
 
@@ -136,13 +140,19 @@ def _build_ways_in(settings: Settings) -> tuple[gr.UploadButton, gr.Textbox, gr.
             scale=1,
             min_width=190,
         )
-        local = local_files(settings)
-        path = gr.Textbox(
-            placeholder="… or a folder or file on this machine", show_label=False, max_lines=1,
-            label="Folder or file on this machine", visible=local, elem_id="pp-project-path", scale=2, min_width=160,
-        )  # fmt: skip
-        add_path = gr.Button("Add", size="md", visible=local, elem_id="pp-project-add-path", scale=0, min_width=64)
+        path, add_path = _build_path(settings, "pp-project", "Add")
     return add, path, add_path
+
+
+def _build_path(settings: Settings, prefix: str, verb: str) -> tuple[gr.Textbox, gr.Button]:
+    """A way in without an upload, of any size, for those who sit at this machine."""
+    local = local_files(settings)
+    path = gr.Textbox(
+        placeholder="… or a folder or file on this machine", show_label=False, max_lines=1, visible=local,
+        label="Folder or file on this machine", elem_id=f"{prefix}-path", scale=2, min_width=160,
+    )  # fmt: skip
+    button = gr.Button(verb, size="md", visible=local, elem_id=f"{prefix}-path-go", scale=0, min_width=64)
+    return path, button
 
 
 def _build_labels() -> tuple[gr.HTML, gr.Dropdown, gr.Dropdown, gr.Button]:
@@ -309,7 +319,8 @@ def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
     gr.on([made.make.click, made.name.submit], create, [made.viewed, made.name], [made.name, *made.shown], **_SHARED)
     made.bring.upload(upload, [made.viewed, made.bring], made.shown, **once)
     made.add.upload(upload, [made.viewed, made.add], made.shown, **once)
-    gr.on([made.add_path.click, made.path.submit], from_path, [made.viewed, made.path], made.shown, **once)
+    for path, button in ((made.path, made.add_path), (made.open_path, made.open_it)):
+        gr.on([button.click, path.submit], from_path, [made.viewed, path], made.shown, **once)
 
 
 def _taken(

@@ -26,7 +26,7 @@ from grounding.types import NoteKind, Outcome, Review, Task
 from jobs.project import Order
 from jobs.project_archive import save_as
 from tests.ui.echo import EchoPool
-from ui import actions, corrections, project_bar, project_markup, project_view, projects
+from ui import actions, corrections, project_bar, project_markup, project_page, project_view, projects
 from ui.desk import Desk
 from ui.form import read_form
 from ui.project_view import Viewed
@@ -432,6 +432,32 @@ def test_a_saved_project_is_opened_again_under_a_free_name(desk: Desk) -> None:
     assert take(desk, Viewed(), path)[0].project == "Garden-pinpoint 2"
     with pytest.raises(RequestError, match="whole project"):
         take(desk, view, path)
+
+
+def test_a_folder_of_this_machine_becomes_a_project_of_its_name(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    (tmp_path / "photos" / "deep" / "a.png").write_bytes(png())
+    (tmp_path / "photos" / "b.png").write_bytes(b"words")
+    after, words = take(desk, Viewed(), tmp_path / "photos")
+    assert after.project == "photos"
+    assert "1 picture added" in words
+    assert "b.png" in words
+    with desk.projects.lend("photos", ME) as project:
+        assert [each.name for each in project.pictures()] == ["deep/a.png"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({}, True, id="at this machine"),
+        pytest.param({"host": "::1"}, True, id="at this machine, IPv6"),
+        pytest.param({"host": "0.0.0.0"}, False, id="open to a network"),
+        pytest.param({"host": "192.168.1.5"}, False, id="at an address of the network"),
+        pytest.param({"on_space": True}, False, id="a Space"),
+    ],
+)
+def test_files_are_read_by_their_path_only_for_who_sits_here(settings: dict[str, Any], expected: bool) -> None:
+    assert project_page.local_files(Settings(**settings)) is expected
 
 
 def broken_archive(folder: Path, desk: Desk) -> Path:
