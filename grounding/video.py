@@ -134,7 +134,7 @@ def _name(stem: str, at_s: float) -> str:
 def _container(head: bytes) -> str | None:
     """FFmpeg's name of the container that `head` begins, "" for one that is not read here; None for no clip at all."""
     if head[4:8] == b"ftyp":
-        pictures = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+        pictures = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis", b"crx ")
         return None if head[8:12] in pictures else "mov"
     if head.startswith(b"\x1aE\xdf\xa3"):
         return "matroska"

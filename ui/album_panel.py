@@ -10,7 +10,7 @@ import gradio as gr
 from grounding.errors import RequestError
 from grounding.overlays import OVERLAYS
 from grounding.types import Task
-from ui import asking, clips, markup
+from ui import asking, clips, estimates, markup, sidebar
 from ui.desk import Desk
 from ui.each import EachQuestion
 from ui.exports_panel import CLICK_FILE, ExportsPanel
@@ -36,6 +36,7 @@ class AlbumPanel:
     wish: gr.Textbox
     pick: gr.Button
     film: gr.Button
+    takes: gr.HTML
     said: gr.HTML
 
 
@@ -65,8 +66,9 @@ def build() -> AlbumPanel:
                     min_width=190,
                     scale=0,
                 )
-        said = gr.HTML("", elem_id="pp-album-said")
-    return AlbumPanel(whole, each, reel, wish, pick, film, said)
+        takes = gr.HTML("", elem_id="pp-album-takes", elem_classes="pp-album-line")
+        said = gr.HTML("", elem_id="pp-album-said", elem_classes="pp-album-line")
+    return AlbumPanel(whole, each, reel, wish, pick, film, takes, said)
 
 
 def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, desk: Desk) -> None:
@@ -107,6 +109,26 @@ def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, 
             raise gr.Error(made.text, print_exception=False, title="No clip", duration=6)
         return str(made)
 
+    def estimate(values: dict[Any, Any]) -> str:
+        now: Session = values[around.session]
+        if len(now.sheets) < 2 or now.document is not None:
+            return ""
+        chosen = Task(values[task])
+        fields = {name: values[widget] for name, widget in asked.items()}
+        got = attempt(lambda: _takes(chosen, {**fields, "prompt": values[prompts[chosen.value]]}, now, desk))
+        return "" if isinstance(got, Problem) else got
+
+    asked = {name: widget for name, widget in around.fields.items() if name != "api_key"}
+    moved = [around.session.change, task.change, around.sidebar.model.change]
+    gr.on(
+        [*moved, *(each.change for each in (*prompts.values(), *around.options.fields.values()))],
+        estimate,
+        {around.session, task, *prompts.values(), *asked.values()},
+        panel.takes,
+        trigger_mode="always_last",
+        queue=False,
+        **_QUIET,
+    )
     around.session.change(
         offer, around.session, [panel.whole, panel.each, panel.reel, panel.said], queue=False, **_QUIET
     )
@@ -130,3 +152,12 @@ def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, 
         concurrency_limit=2,
         **_QUIET,
     ).success(None, js=CLICK_FILE)
+
+
+def _takes(task: Task, values: dict[str, object], now: Session, desk: Desk) -> str:
+    """What asking about each by itself takes: as much as about the one shown, so many times."""
+    form = read_form(task, values, desk.settings, with_key=False)
+    able = sidebar.capabilities(form.backend, desk.settings)
+    alone = Session(now.picture, scene=now.scene)
+    took = estimates.took(form, alone, able, desk.paces, times=len(now.sheets))
+    return markup.hint(f"Each by itself: {took}") if took else ""

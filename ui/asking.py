@@ -78,8 +78,8 @@ async def run(
 ) -> AsyncIterator[Updates]:
     """Updates of the page until the question is answered; none that matters where the visitor's last one still runs.
 
-    working: the buttons' own updates, for the first and the last of these. Nothing follows the answer: Gradio sends what
-    changed since the update before, and the next one would take the answer's parts away while the page reads them.
+    working: the buttons' own updates, for the first and the last of these. Nothing follows the answer: Gradio sends
+    what changed since the update before, and the next one would take the answer's parts away while the page reads them.
     """
     session, result, trouble = page.session, page.result, page.trouble
     running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop, visitor)))

@@ -154,11 +154,7 @@ def _about_reel(session: Session, reel: Reel) -> str:
     count = sum(len(labels_of(answer).detections) for answer in asked)
     objects = f" {count} {'object' if count == 1 else 'objects'} in {len(asked)} asked about." if asked else ""
     moments = "1 moment" if len(sheets) == 1 else f"{len(sheets)} moments"
-    step = "".join(
-        f'<button type="button" class="pp-act" data-act="show" data-n="{to}" '
-        f"{'' if 0 <= to < len(sheets) else 'disabled'}>{words}</button>"
-        for to, words in ((here - 1, "‹ Moment before"), (here + 1, "Moment after ›"))
-    )
+    step = _steps("show", here, len(sheets), "‹ Moment before", "Moment after ›")
     name = markup.safe(reel.name or "Clip")
     length = video.clock(reel.seconds)
     return f'<p class="pp-hint"><span><bdi>{name}</bdi>, {length} long; {moments}.{objects}</span> {step}</p>'
@@ -181,12 +177,18 @@ def _pages(session: Session) -> str:
     )
     name = markup.safe(session.document.name or "Document")
     pages = "1 page" if total == 1 else f"{total} pages"
-    step = "".join(
-        f'<button type="button" class="pp-act" data-act="page" data-n="{to}" {"" if 0 <= to < total else "disabled"}>'
-        f"{words}</button>"
-        for to, words in ((here - 1, "‹ Previous page"), (here + 1, "Next page ›"))
-    )
+    about = f"<bdi>{name}</bdi>, {pages}; page {here + 1} is shown."
+    step = _steps("page", here, total, "‹ Previous page", "Next page ›")
     return (
-        f'<div class="pp-pages"><p class="pp-hint"><span><bdi>{name}</bdi>, {pages}; page {here + 1} is shown.</span> {step}</p>'
+        f'<div class="pp-pages"><p class="pp-hint"><span>{about}</span> {step}</p>'
         f'<ul class="pp-strip" aria-label="Pages of the document">{cells}</ul></div>'
+    )
+
+
+def _steps(act: str, here: int, total: int, before: str, after: str) -> str:
+    """Buttons to the one before and the one after `here`; at an end, one that does nothing."""
+    return "".join(
+        f'<button type="button" class="pp-act" data-act="{act}" data-n="{to}" {"" if 0 <= to < total else "disabled"}>'
+        f"{words}</button>"
+        for to, words in ((here - 1, before), (here + 1, after))
     )

@@ -171,6 +171,7 @@ HEADS = [
     pytest.param(b"\x89PNG\r\n\x1a\n", False, id="PNG"),
     pytest.param(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", False, id="HEIC"),
     pytest.param(b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", False, id="AVIF"),
+    pytest.param(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", False, id="a camera's raw picture"),
     pytest.param(b"RIFF\0\0\0\0WEBPVP8 ", False, id="WEBP"),
     pytest.param(b"GIF89a", False, id="GIF"),
     pytest.param(b"%PDF-1.7", False, id="PDF"),
