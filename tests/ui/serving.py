@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import socket
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from backends import Pool
@@ -29,7 +31,8 @@ class Served:
 @functools.cache
 def served() -> Served:
     """Started on first use, gone with the process."""
-    settings = Settings(gemini_api_key=OPERATORS_KEY, port=free_port())
+    nowhere = Path(tempfile.gettempdir(), "pinpoint-tests-keep-no-projects")
+    settings = Settings(gemini_api_key=OPERATORS_KEY, port=free_port(), projects=str(nowhere))
     pool = EchoPool(settings)
     return Served(*serve(settings, pool), pool)
 
