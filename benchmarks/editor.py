@@ -29,8 +29,8 @@ from grounding.types import Request, Result, Usage
 
 BARS_MS = {25: 7, 200: 33}
 FIRST_DRAWN_S = 1.0
-TIMES = 4  # each question; the first answer of a page also loads what draws it
-MOVES = 60  # of the threshold, after each answer
+TIMES = 3  # each question; the first answer of a page also loads what draws it
+MOVES = 40  # of the threshold, after each answer
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 _MOVE = """async (moves) => {
