@@ -5,13 +5,14 @@ What stands in the last box is what the model gets. Hidden where another backend
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
 
 from backends import first_choice
-from grounding.codecs.paligemma_prompts import LANGUAGES, PROMPTS, Prompt
+from grounding.codecs.paligemma_prompts import LANGUAGES, PROMPTS
 from grounding.errors import RequestError
 from grounding.settings import Settings
 from grounding.types import Task
@@ -27,6 +28,12 @@ from ui.tabs.prompt import Around, Tab
 
 _BACKEND = "paligemma"
 _KINDS = {each.word: each for each in PROMPTS}
+_PUT_TOGETHER = """(kind, language, typed) => {
+  const spoken = %s, said = (typed || "").trim().replace(/\\s+/g, " ");
+  return [kind, spoken.includes(kind) ? language : "", said].filter(Boolean).join(" ");
+}""" % json.dumps([each.word for each in PROMPTS if each.language])  # noqa: UP031 (braces are the script's own)
+"""In the page itself: an answer from the server would come late, over what was typed into the last box since."""
+
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -80,13 +87,11 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
     fields = around.fields
     words = panel.tab.prompt
 
-    def put_together(kind: object, language: object, typed: object) -> dict[Any, Any]:
+    def choose_kind(kind: object) -> dict[Any, Any]:
         chosen = _KINDS.get(str(kind), PROMPTS[0])
-        made = attempt(lambda: chosen.text(str(typed or ""), str(language or "")))
         return {
             panel.typed: gr.update(visible=bool(chosen.needs), label=chosen.needs[:1].upper() + chosen.needs[1:]),
             panel.language: gr.update(visible=chosen.language),
-            words: _begun(chosen, str(language or "")) if isinstance(made, Problem) else made,
         }
 
     def show(values: dict[Any, Any]) -> str:
@@ -108,14 +113,9 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
     def stop(request: gr.Request) -> None:
         desk.runs.stop(str(request.session_hash))
 
-    gr.on(
-        [panel.kind.input, panel.language.input, panel.typed.input],
-        put_together,
-        [panel.kind, panel.language, panel.typed],
-        [panel.typed, panel.language, words],
-        trigger_mode="always_last",
-        **_QUIET,
-    )
+    parts = [panel.kind, panel.language, panel.typed]
+    gr.on([part.input for part in parts], None, parts, words, js=_PUT_TOGETHER, **_QUIET)
+    panel.kind.input(choose_kind, panel.kind, [panel.typed, panel.language], **_QUIET)
     quiet_fields = {widget for name, widget in fields.items() if name != "api_key"}
     gr.on(
         [panel.fold.expand, words.change, around.session.change, around.sidebar.model.change],
@@ -146,8 +146,3 @@ def read_words(words: object, values: dict[str, Any], settings: Settings, *, wit
     kind = _KINDS.get(said.split()[0].lower())
     form = read_form(Task.CAPTION, {**values, "prompt": said}, settings, with_key=with_key)
     return replace(form, task=kind.task if kind and said.lower() != kind.word else Task.CAPTION)
-
-
-def _begun(kind: Prompt, language: str) -> str:
-    """A prompt to which something is still to be typed."""
-    return f"{kind.word} {language or 'en'} " if kind.language else f"{kind.word} "

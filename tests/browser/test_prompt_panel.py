@@ -18,7 +18,7 @@ def test_a_prompt_put_together_or_typed_reaches_the_model_word_for_word(browser:
     words = page.locator("#pp-words-prompt textarea, #pp-words-prompt input").first
     page.get_by_role("combobox", name="Kind").click()
     page.get_by_role("option", name="Make up a question").click()
-    expect(words).to_have_value("question en ")
+    expect(words).to_have_value("question en")
     page.locator("#pp-words-typed textarea, #pp-words-typed input").first.press_sequentially("two")
     expect(words).to_have_value("question en two")
     words.fill("detect cat ; dog")
