@@ -384,9 +384,16 @@ def test_a_lossless_picture_is_sent_as_png_bit_by_bit() -> None:
     assert load(data).content_id == picture.content_id
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_a_lossy_picture_is_sent_as_a_jpeg_with_full_colour_resolution(kind: str) -> None:
-    data, mime = encode(load(packed(quarters(), kind)))
+def test_an_upright_jpeg_is_sent_as_it_came() -> None:
+    picture = load(packed(quarters(), "JPEG", quality=70))
+    data, mime = encode(picture)
+    assert (mime, load(data).content_id) == ("image/jpeg", picture.content_id)
+    assert encode(picture, max_bytes=len(data) - 1)[0] != data, "where it fits"
+
+
+@pytest.mark.parametrize("file", [packed(quarters(), "WEBP"), packed(quarters().convert("CMYK"), "JPEG", quality=95)])
+def test_a_lossy_picture_is_sent_as_a_jpeg_with_full_colour_resolution(file: bytes) -> None:
+    data, mime = encode(load(file))
     assert mime == "image/jpeg"
     with Image.open(BytesIO(data)) as sent:
         assert [component[1:3] for component in sent.layer] == [(1, 1)] * 3
