@@ -322,34 +322,44 @@ def test_a_wait_that_a_service_asks_for_is_told_and_sat_out(tmp_path: Path) -> N
 
 
 def test_it_steps_aside_while_somebody_asks_the_same_model(tmp_path: Path) -> None:
-    class Busy(Patient):
-        asking = False
-        now = most = 0
+    class Counting(Patient):
+        """Keeps how many ask at once."""
+
+        def __init__(self) -> None:
+            super().__init__(0.05)
+            self.capabilities = replace(self.capabilities, at_once=8)
+            self.at_once: list[int] = []
+            self._now = 0
+            self._turn = threading.Lock()
 
         def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
-            self.now += 1
-            self.most = max(self.most, self.now) if self.asking else 0
+            with self._turn:
+                self._now += 1
+                self.at_once.append(self._now)
             try:
                 return super().predict(request, stop)
             finally:
-                self.now -= 1
+                with self._turn:
+                    self._now -= 1
 
-    echo = Busy(0.02)
-    echo.capabilities = replace(echo.capabilities, at_once=8)
+    echo = Counting()
     batches = batches_at(tmp_path, echo=echo)
     users = {"count": 1}
     batches._pool.users = lambda *whose: users["count"]  # type: ignore[method-assign]
-    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 200)))
-    until(batches, number, lambda look: look.done > 16)
+    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 1000)))
+    until(batches, number, lambda look: look.done >= 16)
+    assert max(echo.at_once) == 8
     users["count"] = 2  # somebody beside the batch
-    look = until(batches, number, lambda look: look.aside)
-    time.sleep(0.3)  # those under way are answered
-    echo.asking = True
-    done = look.done
-    until(batches, number, lambda look: look.done > done + 20)
-    assert echo.most == 1
+    done = until(batches, number, lambda look: look.aside).done
+    until(batches, number, lambda look: look.done >= done + 10)  # those under way are answered by then
+    asked = len(echo.at_once)
+    until(batches, number, lambda look: look.done >= done + 20)
+    assert set(echo.at_once[asked:]) == {1}
     users["count"] = 1
-    assert ended(batches, number).aside is False
+    until(batches, number, lambda look: not look.aside)
+    until(batches, number, lambda look: max(echo.at_once[asked:]) == 8)
+    batches.stop(number)
+    assert ended(batches, number).standing is Standing.STOPPED
 
 
 def test_speed_is_known_after_a_while_and_remembered_for_the_next(tmp_path: Path) -> None:
