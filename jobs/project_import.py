@@ -5,16 +5,19 @@ What is brought in at once is undone at once, but for the pictures, which stay. 
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from grounding.errors import GroundingError, ImageError, RequestError
 from grounding.exports import IMPORTED, Imported, load
 from grounding.exports.bundle import Bundle, open_bundle
+from grounding.exports.format import picture_file
 from grounding.labels import Sample
-from grounding.types import Origin
+from grounding.types import Origin, Outcome, Result, Task
 from jobs.project import Entry, Project
 from jobs.project_answers import laid_over
 
@@ -61,7 +64,7 @@ def bring(project: Project, path: Path, name: str, tell: Tell = lambda done, tot
     if pictures and not others:
         return _pictures(project, [(each, _reader(bundle, each)) for each in pictures], tell) + _said(bundle)
     try:
-        found = load(path)
+        found = load(path, sizes={entry.name: entry.size_wh for entry in project.pictures()})
     except RequestError:
         if not pictures:
             raise
@@ -96,17 +99,18 @@ def _pictures(project: Project, files: Iterable[tuple[str, Callable[[], bytes]]]
 
 def _labels(project: Project, found: Imported, name: str, tell: Tell) -> Brought:
     origin = Origin(IMPORTED, "", "", {"file": name, "format": found.format.title})
-    here = {entry.name.casefold(): entry for entry in project.pictures()}
+    known = _Known(project)
     action = project.store.action()
     added, labelled, problems = 0, 0, list(found.problems)
     for done, sample in enumerate(found.samples):
         tell(done, len(found.samples))
         try:
-            entry = _meant(sample, here)
-            if entry is None and sample.file is None:
+            data = sample.file() if sample.file else None
+            entry = known.of_name(sample) if data is None else known.of_content(sample.picture, data)
+            if entry is None and data is None:
                 problems.append(f"{sample.picture}: Its picture is neither in the file nor in the project.")
                 continue
-            picture = entry.id if entry else project.add_picture(sample.file() if sample.file else b"", sample.picture)
+            picture = entry.id if entry else project.add_picture(data or b"", sample.picture)
             added += entry is None
             if sample.labelled:
                 _put(project, picture, sample, origin, f"imported from {name[:80]}", action)
@@ -126,16 +130,60 @@ def _put(project: Project, picture: int, sample: Sample, origin: Origin, what: s
     project.put_sample(picture, after, what, action=action)
 
 
-def _meant(sample: Sample, here: dict[str, Entry]) -> Entry | None:
-    """The picture of the project that a label file means: of its name, or alone of its name without folders."""
-    name = PurePosixPath(sample.picture.replace("\\", "/"))
-    entry = here.get(name.as_posix().casefold())
-    if entry is None:
-        alike = [each for key, each in here.items() if PurePosixPath(key).name == name.name.casefold()]
-        entry = alike[0] if len(alike) == 1 else None
-    if entry is None:
-        return None
-    if sample.size_wh not in (None, entry.size_wh):
-        (width, height), (w, h) = sample.size_wh or (0, 0), entry.size_wh
-        raise RequestError(f"It is {width} × {height} in the file and {w} × {h} in the project; its labels stay out.")
-    return entry
+class _Known:
+    """The pictures of a project before an import, to find which of them a label file means."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        with project.store.database.read() as connection:
+            files = dict(connection.execute("SELECT id, file FROM picture").fetchall())
+        self._named: dict[str, Entry] = {}
+        self._under: dict[str, list[Entry]] = {}  # by its name without folders, and that without its ending and with /
+        self._holding: dict[str, list[Entry]] = {}  # by SHA-256; each is meant once, for equal pictures may be several
+        for entry in project.pictures():
+            name = PurePosixPath(entry.name.casefold())
+            self._named[name.as_posix()] = entry
+            for key in {name.name, f"{name.stem}/"}:
+                self._under.setdefault(key, []).append(entry)
+            if entry.id in files:
+                self._holding.setdefault(PurePosixPath(files[entry.id]).stem, []).append(entry)
+
+    def of_name(self, sample: Sample) -> Entry | None:
+        """The picture of that name, or alone of its name without folders; RequestError where it is of another size."""
+        entry = self._of_name(sample.picture)
+        if entry is not None and sample.size_wh not in (None, entry.size_wh):
+            (width, height), (w, h) = sample.size_wh or (0, 0), entry.size_wh
+            raise RequestError(
+                f"It is {width} × {height} in the file and {w} × {h} in the project; its labels stay out."
+            )
+        return entry
+
+    def of_content(self, name: str, data: bytes) -> Entry | None:
+        """The picture with this content, or of which an export would write this; whatever else has its name is not."""
+        holding = self._holding.get(hashlib.sha256(data).hexdigest(), [])
+        named = self._of_name(name)
+        if holding:
+            entry = named if named in holding else holding[0]
+            assert entry is not None
+            holding.remove(entry)
+            return entry
+        if named is None:
+            alike = self._under.get(f"{_plain(name).stem}/", [])
+            named = alike[0] if len(alike) == 1 else None
+        return named if named is not None and self._written(named, name) == data else None
+
+    def _of_name(self, picture: str) -> Entry | None:
+        name = _plain(picture)
+        entry = self._named.get(name.as_posix())
+        alike = self._under.get(name.name, [])
+        return entry or (alike[0] if len(alike) == 1 else None)
+
+    def _written(self, entry: Entry, name: str) -> bytes | None:
+        """What an export writes of a picture that lies on its side, or that few programs read; None where it cannot."""
+        file = partial(self._project.picture, entry.id)
+        sample = Sample(entry.name, entry.size_wh, Task.DETECT, Result(Outcome.NONE), file)
+        return next((content for _, content in picture_file(sample, name)), None)
+
+
+def _plain(picture: str) -> PurePosixPath:
+    return PurePosixPath(picture.replace("\\", "/").casefold())

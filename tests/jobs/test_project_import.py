@@ -1,0 +1,89 @@
+"""Labels from elsewhere go to the picture they were made for, or bring it along; none is laid on another picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from grounding.errors import RequestError
+from grounding.exports import export_zip
+from grounding.labels import Sample
+from grounding.types import Task
+from jobs.project import Project
+from jobs.project_import import bring
+from tests.jobs.test_project import answer, png, project, thing
+
+__all__ = ["project"]  # the fixture
+
+
+def labels(project: Project) -> dict[str, list[str]]:
+    every = {entry.name: project.sample(entry.id) for entry in project.pictures()}
+    return {name: [each.label for each in sample.result.detections] if sample else [] for name, sample in every.items()}
+
+
+def archive(path: Path, form: str, *pictures: tuple[str, bytes | None], size: tuple[int, int] = (40, 30)) -> Path:
+    """Each picture with a cat; without its file where it has no content."""
+    samples = [
+        Sample(name, size, Task.DETECT, answer(thing()), None if data is None else (lambda data=data: data))  # type: ignore[misc]
+        for name, data in pictures
+    ]
+    export_zip(samples, form, path)
+    return path
+
+
+def on_its_side() -> bytes:
+    file = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.radial_gradient("L").resize((30, 40)).convert("RGB").save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("form", ["imagefolder", "yolo", "parquet"])
+@pytest.mark.parametrize(
+    ("there", "comes", "after"),
+    [
+        pytest.param(("a.png", png()), ("a.png", png()), {"a.png": ["cat"]}, id="the same picture"),
+        pytest.param(("b/c.png", png()), ("a.png", png()), {"b/c.png": ["cat"]}, id="the same under another name"),
+        pytest.param(
+            ("a.png", png()), ("a.png", png("blue")), {"a.png": [], "a (2).png": ["cat"]}, id="another of its name"
+        ),
+        pytest.param(
+            ("a.png", png(size=(9, 9))), ("a.png", png()), {"a.png": [], "a (2).png": ["cat"]}, id="and of another size"
+        ),
+        pytest.param(("a.jpg", on_its_side()), ("a.jpg", on_its_side()), {"a.jpg": ["cat"]}, id="saved again upright"),
+    ],
+)
+def test_labels_with_a_picture_go_to_that_picture_alone(
+    project: Project, tmp_path: Path, form: str, there: tuple[str, bytes], comes: tuple[str, bytes], after: object
+) -> None:
+    project.add_picture(there[1], there[0])
+    bring(project, archive(tmp_path / "set.zip", form, comes), "set.zip")
+    assert labels(project) == after
+
+
+def test_equal_pictures_keep_their_own_labels(project: Project, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        project.add_picture(png(), name)
+    path = archive(tmp_path / "set.zip", "imagefolder", ("x.png", png()), ("y.png", png()), ("z.png", png()))
+    brought = bring(project, path, "set.zip")
+    assert (brought.pictures, brought.labelled) == (1, 3)
+    assert labels(project) == {"a.png": ["cat"], "b.png": ["cat"], "z.png": ["cat"]}
+
+
+@pytest.mark.parametrize("form", ["coco", "yolo"])
+def test_labels_without_pictures_find_those_of_the_project_by_name(project: Project, tmp_path: Path, form: str) -> None:
+    project.add_picture(png(), "0001.png")
+    path = archive(tmp_path / "set.zip", form, ("0001.png", None))
+    assert bring(project, path, "set.zip").labelled == 1
+    assert labels(project) == {"0001.png": ["cat"]}
+
+
+def test_labels_without_pictures_stay_off_one_of_another_size(project: Project, tmp_path: Path) -> None:
+    project.add_picture(png(size=(9, 9)), "a.png")
+    with pytest.raises(RequestError, match="40 × 30 in the file and 9 × 9"):
+        bring(project, archive(tmp_path / "set.zip", "coco", ("a.png", None)), "set.zip")
+    assert labels(project) == {"a.png": []}
