@@ -24,10 +24,12 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
 
     Of the same label and nearly at the same place as something a person touched is not new; a note counts it.
     """
-    if now is None or not now.result.detections:
+    if now is None:
         return said
     if not said.labelled:
         return now
+    if not now.result.detections:
+        return said
     if not said.result.detections and said.task in (Task.CAPTION, Task.ASK):
         return replace(now, result=replace(now.result, text=said.result.text))
     stay = tuple(each for each in now.result.detections if touched(each))

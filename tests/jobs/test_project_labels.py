@@ -171,6 +171,29 @@ def test_an_answer_without_places_takes_no_object_away_and_is_kept(
     assert project.answers(picture)[-1].result.outcome is result.outcome
 
 
+@pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.FAILED, Outcome.UNRECOGNISED])
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        pytest.param(Task.DETECT, Result(Outcome.NONE, raw="[]"), id="nothing in it"),
+        pytest.param(Task.CAPTION, Result(Outcome.FOUND, "A cat."), id="a caption"),
+    ],
+)
+def test_an_answer_that_says_nothing_takes_no_empty_label_no_caption_and_no_approval_away(
+    project: Project, task: Task, said: Result, outcome: Outcome
+) -> None:
+    picture = project.add_picture(png(), "a.png")
+    project.put_answer(picture, task, said)
+    project.set_state(picture, Review.ACCEPTED)
+    version = project.entry(picture).version
+    project.put_answer(picture, Task.DETECT, Result(outcome, "no"))
+    sample = project.sample(picture)
+    assert sample is not None
+    assert (sample.task, sample.result.outcome, sample.result.text) == (task, said.outcome, said.text)
+    assert (project.entry(picture).state, project.entry(picture).version) == (Review.ACCEPTED, version)
+    assert project.answers(picture)[-1].result.outcome is outcome, "it is kept"
+
+
 def test_pictures_are_chosen_by_state_and_label_and_by_the_page(project: Project) -> None:
     fill(project, ["cat"], ["dog", "cat"], ["dog"], [])
     project.set_state(1, Review.ACCEPTED)
