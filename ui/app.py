@@ -119,7 +119,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:
-            desk.runs.stop(str(request.session_hash))
+            desk.runs.stop(str(request.session_hash), replaced=True)  # nobody is there to take the answer
             desk.projects.leave(str(request.session_hash))
 
         page.unload(leave)

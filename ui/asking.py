@@ -10,23 +10,21 @@ import math
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import gradio as gr
 
-from grounding.types import Outcome, Result
+from grounding.types import Note, NoteKind, Outcome, Result
 from ui import actions, corrections, gathering, markup, projects
 from ui.desk import Desk
 from ui.form import Form
-from ui.messages import REPLACED, STOPPED, attempt
+from ui.messages import REPLACED, STOPPED, Problem, attempt
 from ui.result_view import ResultView
-from ui.runs import News, Run
-from ui.state import Answer, Session
+from ui.runs import PATIENCE_S, POLL_S, News, Run
+from ui.state import Answer, Session, Sheet
 
-_POLL_S = 0.1
-_PATIENCE_S = 1.2  # how long a stopped model may take to notice before the page stops waiting for it
 _REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is followed by a longer pause
 _REDRAW_SHARE = 4
 
@@ -36,6 +34,8 @@ Updates = dict[Any, Any]
 class Page(Protocol):
     """The parts of the page a question changes."""
 
+    @property
+    def page(self) -> gr.Blocks: ...
     @property
     def session(self) -> gr.State: ...
     @property
@@ -49,8 +49,10 @@ class Question:
     """Checked, and ready for a thread. take_in: the session to ask about, where it is not ready yet.
 
     number: of the answer while it grows; corrections to it are refused, for the next drawing would undo them.
+    corrected_stay: whether what a person corrected meanwhile is kept rather than the new answer to it.
     """
 
+    corrected_stay: ClassVar[bool] = False
     form: Form
     doing: str
     before: Session
@@ -59,10 +61,14 @@ class Question:
     asked: Session | None = None
     number: str = field(default_factory=lambda: f"growing-{time.monotonic_ns()}")
 
-    def answer(self, desk: Desk, stop: threading.Event, visitor: str) -> Session:
+    def answer(self, desk: Desk, stop: threading.Event) -> Session:
+        """The answer, in the thread that asks; no project hears of it before the page takes it."""
         self.asked = self.take_in()
-        answered = actions.answer(self.form, self.asked, desk.pool, desk.shelf, stop, self.news.tell)
-        return projects.keep_answers(self.asked, answered, desk.projects, visitor)
+        return actions.answer(self.form, self.asked, desk.pool, desk.shelf, stop, self.news.tell)
+
+    def so_far(self) -> Session | None:
+        """What is whole already of an answer that is no longer waited for; None where nothing is."""
+        return None
 
     def grown(self, result: Result) -> Session | None:
         """What to draw of an answer that is still growing; None where no place was named yet."""
@@ -82,7 +88,7 @@ async def run(
     what changed since the update before, and the next one would take the answer's parts away while the page reads them.
     """
     session, result, trouble = page.session, page.result, page.trouble
-    running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop, visitor)))
+    running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
     if running is None:  # pressed twice
         yield {result.status: gr.skip()}
         return
@@ -93,7 +99,11 @@ async def run(
         async for updates in _while(running, question, desk, result):
             drawn = drawn or result.editor.stage in updates
             yield updates
-        got = running.future.result() if running.future.done() else STOPPED
+        got = running.future.result() if running.future.done() else question.so_far() or STOPPED
+        if isinstance(got, Session) and not _dropped(running, question):
+            got = await asyncio.to_thread(_kept, question, got, _live(page, visitor), desk, visitor)
+        if isinstance(got, Session) and _dropped(running, question):
+            got = REPLACED
         if isinstance(got, Session):
             attempt(partial(desk.learn, question.form, got))
             yield {session: got, **shown(result, got), **working(False)}
@@ -111,6 +121,52 @@ async def run(
         desk.runs.end(visitor, running)
 
 
+def _dropped(running: Run, question: Question) -> bool:
+    """Whether what was asked about has left the page. An upload that was asked about while it arrived is what came."""
+    return running.replaced and question.asked is question.before
+
+
+def _live(page: Page, visitor: str) -> Session | None:
+    """The visitor's session as it is by now."""
+    sessions: Any = page.page.state_holder
+    now = sessions[visitor][page.session._id] if visitor in sessions else None
+    return now if isinstance(now, Session) else None
+
+
+def _kept(question: Question, answered: Session, live: Session | None, desk: Desk, visitor: str) -> Session | Problem:
+    """The answer beside what was done meanwhile, and in its project."""
+    assert question.asked is not None
+    before, after = beside(question.asked, answered, live, corrected_stay=question.corrected_stay)
+    return attempt(lambda: projects.keep_answers(before, after, desk.projects, visitor))
+
+
+def beside(asked: Session, answered: Session, live: Session | None, *, corrected_stay: bool) -> tuple[Session, Session]:
+    """(what stands, the same with the new answers): removed pictures stay away, corrections of others are kept.
+
+    Only where several pictures lie there: alone, the picture on the stage is the one that was asked about.
+    """
+    was = {each.picture.path: each.answer for each in asked.sheets}
+    if not asked.album or live is None or not any(each.picture.path in was for each in live.sheets):
+        return asked, answered
+    came = {each.picture.path: each.answer for each in answered.sheets if each.answer is not was[each.picture.path]}
+    stands: list[Sheet] = []
+    for sheet in live.sheets:
+        path = sheet.picture.path
+        if corrected_stay and path in came and sheet.answer and sheet.answer is not was[path]:
+            del came[path]
+            sheet = replace(sheet, answer=_noted(sheet.answer))
+        stands.append(sheet)
+    sheets = tuple(replace(each, answer=came.get(each.picture.path, each.answer)) for each in stands)
+    ended = answered.picture.path if answered.picture and answered.place != asked.place else None
+    place = next((place for place, each in enumerate(sheets) if each.picture.path == ended), live.place)
+    return live.showing(tuple(stands), live.place), live.showing(sheets, place)
+
+
+def _noted(answer: Answer) -> Answer:
+    note = Note(NoteKind.SKIPPED, "You corrected this while it was asked about, so the new answer was left out.")
+    return replace(answer, result=replace(answer.result, notes=(*answer.result.notes, note)))
+
+
 def shown(result: ResultView, session: Session) -> Updates:
     """What stands on the stage and beside it, answered or not."""
     if session.answer is None:
@@ -126,13 +182,13 @@ async def _while(running: Run, question: Question, desk: Desk, result: ResultVie
     drawn_at, pause_s, waits_until, stopped_s = -math.inf, _REDRAW_S, 0.0, math.inf
     undrawn = False
     while not running.future.done():
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(POLL_S)
         if (came := question.news.take()) is not None:
             newest, undrawn = came, came.wait_s is None
             waits_until = time.monotonic() + came.wait_s if came.wait_s is not None else 0.0
         if running.stop.is_set():
             stopped_s = min(stopped_s, running.seconds)
-            if running.seconds - stopped_s > _PATIENCE_S:
+            if running.seconds - stopped_s > PATIENCE_S:
                 return
         updates: Updates = {}
         shown = _status(running, question, desk, newest, waits_until)

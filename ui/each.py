@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from backends import Pool
 from grounding.errors import GroundingError, Stopped
 from grounding.types import Note, NoteKind, Outcome, Result
-from ui import actions, projects
+from ui import actions
 from ui.asking import Question
 from ui.desk import Desk
 from ui.form import Form
@@ -29,11 +30,12 @@ def answer_each(
     shelf: Shelf,
     stop: threading.Event | None = None,
     told: Told | None = None,
+    came: Callable[[tuple[Sheet, ...]], None] | None = None,
 ) -> Session:
     """`session` with an answer to `form` for each of its pictures; raises GroundingError where not even one came.
 
     The first failure ends it, and so does a stop: what had come is kept, the others keep what they had, and the picture
-    it ended at is shown, saying so.
+    it ended at is shown, saying so. came: hears the pictures answered so far after each.
     """
     sheets = list(session.sheets)
     for place, sheet in enumerate(session.sheets):
@@ -48,6 +50,8 @@ def answer_each(
                 raise
             return _ended(form, session, sheets, place, error)
         sheets[place] = replace(sheet, answer=answered.answer)
+        if came:
+            came(tuple(sheets[: place + 1]))
         if stop is not None and stop.is_set() and place + 1 < len(sheets):
             return _ended(form, session, sheets, place + 1, Stopped())
     return session.showing(tuple(sheets), session.place)
@@ -85,13 +89,15 @@ class EachQuestion(Question):
     said: what is being done, to which the picture's number is added.
     """
 
+    corrected_stay: ClassVar[bool] = True
     said: str = ""
+    _came: tuple[Sheet, ...] = field(default=(), init=False)
     _place: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         self.said = self.said or self.doing
 
-    def answer(self, desk: Desk, stop: threading.Event, visitor: str) -> Session:
+    def answer(self, desk: Desk, stop: threading.Event) -> Session:
         asked = self.asked = self.take_in()
         count = len(asked.sheets)
 
@@ -100,8 +106,18 @@ class EachQuestion(Question):
             self.doing = f"{self.said} · {place + 1} of {count}"
             self.news.tell(result or Result(Outcome.NONE, done=False))  # so that nothing is said of the one before
 
-        answered = answer_each(self.form, asked, desk.pool, desk.shelf, stop, told)
-        return projects.keep_answers(asked, answered, desk.projects, visitor)
+        def came(sheets: tuple[Sheet, ...]) -> None:
+            self._came = sheets
+
+        return answer_each(self.form, asked, desk.pool, desk.shelf, stop, told, came)
+
+    def so_far(self) -> Session | None:
+        """The pictures that are answered, the others as they were."""
+        came = self._came
+        if self.asked is None or not came:
+            return None
+        sheets = [*came, *self.asked.sheets[len(came) :]]
+        return _ended(self.form, self.asked, sheets, len(came), Stopped())
 
     def grown(self, result: Result) -> Session | None:
         """The picture that is asked about, with what was found in it so far."""

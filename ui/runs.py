@@ -11,6 +11,10 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+POLL_S = 0.1
+"""Between two looks at a run."""
+PATIENCE_S = 1.2
+"""How long a stopped model may take to notice before the page stops waiting for it."""
 WORKERS = 8
 """Calls at once; Gradio's own 40 threads stay free for the page, which freezes once they are all taken."""
 

@@ -19,15 +19,13 @@ from ui import compare_markup, markup, sidebar, stability_markup, trial
 from ui.desk import Desk
 from ui.form import Form
 from ui.messages import STOPPED, Problem, attempt
-from ui.runs import Run
+from ui.runs import PATIENCE_S, POLL_S, Run
 from ui.state import Session
 from ui.trial import Trial
 
 if TYPE_CHECKING:
     from ui.compare_page import ComparePage
 
-_POLL_S = 0.1
-_PATIENCE_S = 1.2  # how long a stopped model may take to notice before the page stops waiting for it
 AT_ONCE = 3
 """Threads that ask a service many times: quick, and far below any service's limit of requests a minute."""
 LINES = tuple(f" compares {n}" for n in range(AT_ONCE))
@@ -178,10 +176,10 @@ def show(made: Trial, least_iou: float) -> str:
 
 async def _going_on(runs: Sequence[Run[None]]) -> bool:
     """A moment later: whether any of `runs` still works, and is not stopped for longer than it needs to notice."""
-    await asyncio.sleep(_POLL_S)
+    await asyncio.sleep(POLL_S)
     left = [run for run in runs if not run.future.done()]
     if left and all(run.stop.is_set() for run in left):
-        await asyncio.wait([asyncio.wrap_future(run.future) for run in left], timeout=_PATIENCE_S)
+        await asyncio.wait([asyncio.wrap_future(run.future) for run in left], timeout=PATIENCE_S)
         return False
     return bool(left)
 
