@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -40,15 +40,17 @@ READABLE = "MP4, MOV, WebM, MKV or AVI"
 _CODECS = {
     "h264", "hevc", "vp8", "libvpx", "vp9", "libvpx-vp9", "av1", "libdav1d", "mpeg4", "mjpeg", "mpeg2video", "prores",
 }  # fmt: skip
+_DECODING = {"max_pixels": str(MAX_PIXELS)}  # held for every frame: a clip may change its size half-way
 _OPTIONS = {
     "codec_whitelist": ",".join(sorted(_CODECS)),
     "protocol_whitelist": "",  # nothing but the bytes given
-    "max_pixels": str(MAX_PIXELS),  # held for every frame: a clip may change its size half-way
+    **_DECODING,
 }
 
 _SAME_S = 1e-4  # times of a frame and of its packet differ by less
 _TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
 
+_TOO_LARGE = f"The frames of this clip are larger than {MAX_PIXELS // 1_000_000} megapixels. Save it smaller."
 _DAMAGED = "This clip is damaged or incomplete. Save or download it again, or convert it to MP4."
 
 
@@ -105,18 +107,25 @@ def moments(clip: Clip, count: int) -> tuple[float, ...]:
     return tuple(clip.times_s[place] for place in dict.fromkeys(places))
 
 
-def pick(clip: Clip, times_s: Sequence[float]) -> list[Moment]:
-    """The frames shown at `times_s`, in order; a damaged one is passed over for the next that is whole.
+def pick(clip: Clip, times_s: Sequence[float]) -> Iterator[Moment]:
+    """The frames shown at `times_s`, in order, read one by one; for a damaged one the next that is whole, if any.
 
     Raises ImageError where none can be read, or reading takes longer than READ_S.
     """
     stem = Path(clip.name).stem or "clip"
+    nothing = True
     with _opened(clip.data) as (container, stream):
-        found = _whole_frames(clip, container, stream, sorted(set(times_s)))
-        picked = [Moment(at, Picture(_upright(frame, stream), _name(stem, at), "JPEG")) for at, frame in found]
-    if not picked:
+        for at, frame in _whole_frames(clip, container, stream, sorted(set(times_s))):
+            nothing = False
+            yield Moment(at, Picture(_upright(frame, stream), _name(stem, at), "JPEG"))
+    if nothing:
         raise ImageError(_DAMAGED)
-    return picked
+
+
+def unread(asked_s: Iterable[float], got_s: Iterable[float]) -> int:
+    """How many moments of `asked_s`, each a frame's time, are not among `got_s`, those that could be read."""
+    got = sorted(got_s)
+    return sum(bisect.bisect_left(got, at - _SAME_S) == bisect.bisect_right(got, at + _SAME_S) for at in set(asked_s))
 
 
 def clock(seconds: float) -> str:
@@ -194,9 +203,8 @@ def _pictures(container: InputContainer) -> VideoStream:
     if coded is None or coded.name not in _CODECS:
         raise ImageError("The way this clip is coded is not read here. Save it as MP4 with H.264.")
     if not 0 < coded.width * coded.height <= MAX_PIXELS:
-        raise ImageError(
-            f"The frames of this clip are larger than {MAX_PIXELS // 1_000_000} megapixels. Save it smaller."
-        )
+        raise ImageError(_TOO_LARGE)
+    coded.options = _DECODING  # what the container is opened with does not reach the decoder
     stream.thread_type = "AUTO"
     return stream
 
@@ -216,35 +224,44 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[tuple[f
         return
 
 
+@dataclass(slots=True)
+class _Budget:
+    """ends: when, on the monotonic clock, reading has to stop."""
+
+    ends: float
+
+
 def _whole_frames(
     clip: Clip, container: InputContainer, stream: VideoStream, wanted: Sequence[float]
 ) -> Iterator[tuple[float, VideoFrame]]:
     """The first whole frame at or after each of `wanted`, rising; decoding begins anew where that is a shorter way."""
-    ends = time.monotonic() + READ_S
+    budget = _Budget(time.monotonic() + READ_S)
     key_times = [at for at, _ in clip.keys]
-    here, frames = -1.0, _decoded(container, stream, ends)
+    here, frames = -1.0, _decoded(container, stream, budget)
     for at in wanted:
         if at <= here:
             continue  # passed by a frame that stood in for a damaged one
         place = bisect.bisect_right(key_times, at + _SAME_S) - 1
         if place >= 0 and key_times[place] > here:
             container.seek(clip.keys[place][1], stream=stream)
-            frames = _decoded(container, stream, ends)
+            frames = _decoded(container, stream, budget)
         for frame in frames:
             pts = frame.dts if frame.pts is None else frame.pts
             here = here if pts is None or stream.time_base is None else float(pts * stream.time_base) - clip.start_s
             if here >= at - _SAME_S and not frame.is_corrupt:
+                left = time.monotonic()
                 yield max(0.0, here), frame
+                budget.ends += time.monotonic() - left  # what the caller does with it is not reading
                 break
 
 
-def _decoded(container: InputContainer, stream: VideoStream, ends: float) -> Iterator[VideoFrame]:
+def _decoded(container: InputContainer, stream: VideoStream, budget: _Budget) -> Iterator[VideoFrame]:
     """Frames from where the container stands, without those that cannot be decoded."""
     import av
 
     try:
         for packet in container.demux(stream):
-            if time.monotonic() > ends:
+            if time.monotonic() > budget.ends:
                 raise ImageError(f"Reading this clip took over {READ_S:.0f} s. Shorten it, or save it smaller.")
             try:
                 frames = packet.decode()
@@ -256,10 +273,13 @@ def _decoded(container: InputContainer, stream: VideoStream, ends: float) -> Ite
 
 
 def _upright(frame: VideoFrame, stream: VideoStream) -> Image.Image:
-    """RGB pixels as a player shows them: square ones, turned as the phone was held."""
-    image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    """RGB pixels as a player shows them: square ones, turned as the phone was held; ImageError for too many."""
     ratio = stream.sample_aspect_ratio
-    if ratio and ratio != 1 and 0.1 < ratio < 10:
-        image = image.resize((max(1, round(image.width * ratio)), image.height), Image.Resampling.LANCZOS)
+    width = max(1, round(frame.width * ratio)) if ratio and 0.1 < ratio < 10 else frame.width
+    if width * frame.height > MAX_PIXELS:
+        raise ImageError(_TOO_LARGE)
+    image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    if width != image.width:
+        image = image.resize((width, image.height), Image.Resampling.LANCZOS)
     turn = _TURNS.get(frame.rotation % 360)
     return image if turn is None else image.transpose(turn)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from grounding import film, overlays, video
 from grounding.errors import RequestError
-from grounding.types import View
+from grounding.types import Note, NoteKind, View
 from grounding.video import Clip
 from ui.corrections import labels_of
 from ui.gathering import MAX_PICTURES
@@ -16,6 +17,7 @@ from ui.state import Reel, Session, Sheet, Shelf
 MOMENTS = 8
 """At first: enough to see what happens, and little enough to be asked about one by one."""
 
+_LOST = "moments could not be read: the clip is damaged there. Whole frames after them are shown, if any."
 _HOW_MANY = f"Type how many moments, 1 to {MAX_PICTURES}, or which ones: 0:03.5; 0:07."
 
 
@@ -69,14 +71,22 @@ def _session(
     clip: Clip, reel: Reel, times_s: tuple[float, ...], shelf: Shelf, there: dict[float | None, Sheet] | None = None
 ) -> Session:
     """The clip's moments on the page, the first of them on the stage. there: those that are kept already."""
-    known = there or {}
+    known = {at: _without_loss(sheet) for at, sheet in (there or {}).items()}
     missing = [at for at in times_s if at not in known]
-    new = {each.at_s: each for each in video.pick(clip, missing)} if missing else {}
-    sheets = tuple(
-        known[at] if at in known else Sheet(shelf.keep(new[at].picture, at_s=at))
-        for at in sorted({*new, *(at for at in times_s if at in known)})
-    )
-    return Session(reel=reel).showing(sheets, 0)
+    picked = video.pick(clip, missing) if missing else ()
+    new = {each.at_s: Sheet(shelf.keep(each.picture, at_s=each.at_s)) for each in picked}
+    shown = {**new, **{at: known[at] for at in times_s if at in known}}
+    sheets = [shown[at] for at in sorted(shown)]
+    if lost := video.unread(missing, new):
+        note = Note(NoteKind.SKIPPED, f"{lost} of {len(times_s)} {_LOST}")
+        sheets = [replace(each, picture=replace(each.picture, notes=(*each.picture.notes, note))) for each in sheets]
+    return Session(reel=reel).showing(tuple(sheets), 0)
+
+
+def _without_loss(sheet: Sheet) -> Sheet:
+    """The moment without what was said of those picked with it before."""
+    notes = tuple(note for note in sheet.picture.notes if not note.detail.endswith(_LOST))
+    return sheet if notes == sheet.picture.notes else replace(sheet, picture=replace(sheet.picture, notes=notes))
 
 
 def _seconds(words: str) -> float:

@@ -19,7 +19,7 @@ def test_a_film_of_moments_shows_each_until_the_next_and_no_longer_than_two_seco
     film.write(tmp_path / "film.mp4", drawn, 60.0)
     written = video.load(tmp_path / "film.mp4")
     assert written.seconds == pytest.approx(1.0 + 0.5 + 2.0, abs=0.05)
-    found = video.pick(written, (0.2, 0.8, 1.1, 1.4, 1.6, 3.3))
+    found = list(video.pick(written, (0.2, 0.8, 1.1, 1.4, 1.6, 3.3)))
     main = [max(range(3), key=lambda channel: each.picture.image.getpixel((100, 20))[channel]) for each in found]
     assert main == [0, 0, 1, 1, 2, 2]
     assert found[0].picture.size_wh == (160, 96)

@@ -16,7 +16,7 @@ from grounding.settings import Settings
 from grounding.types import Outcome, Request, Result, Review, Task, View
 from tests.clip import bar_at, clip
 from tests.ui.echo import Echo, EchoPool
-from ui import clips, picture_panel, strip
+from ui import clips, markup, picture_panel, strip
 from ui.desk import Desk
 from ui.each import answer_each
 from ui.form import Form, read_form
@@ -80,6 +80,19 @@ def test_a_damaged_clip_ends_in_a_sentence(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "cut.mp4").write_bytes(clip(30)[:900])
     with pytest.raises(ImageError, match="damaged"):
         picture_panel.take_all([str(tmp_path / "cut.mp4")], Session(), desk)
+
+
+def test_moments_that_could_not_be_read_are_told_beside_the_picture(desk: Desk, tmp_path: Path) -> None:
+    whole = clip(30, options={"movflags": "+faststart"}, gop=5)
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    session = picture_panel.take_all([str(tmp_path / "cut.mp4")], Session(), desk)
+    lost = 8 - len(session.sheets)
+    assert lost > 0
+    for place in range(len(session.sheets)):
+        shown = session.showing(session.sheets, place)
+        assert f"{lost} of 8 moments could not be read" in markup.current_picture(shown.picture)
+    kept = moments(session)[0]
+    assert "could not" not in markup.current_picture(clips.pick(session, str(kept), desk.shelf).picture)
 
 
 WISHES = [
@@ -205,7 +218,7 @@ def test_the_film_shows_the_drawn_moments_in_order(session: Session, desk: Desk,
     written = video.load(path)
     assert written.seconds == pytest.approx(2.9, abs=0.25), "as long as the clip from its first moment"
     plain = video.load(clips.save_film(session, View(), desk.shelf))
-    drawn, bare = (video.pick(each, (0.2,))[0].picture.image for each in (written, plain))
+    drawn, bare = (next(video.pick(each, (0.2,))).picture.image for each in (written, plain))
     assert np.abs(np.asarray(drawn).astype(int) - np.asarray(bare)).max() > 100
 
 
