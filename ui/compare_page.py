@@ -20,7 +20,7 @@ from ui.compare_sides import SidePanel
 from ui.components import Range
 from ui.desk import Desk
 from ui.form import Form
-from ui.messages import Problem, attempt
+from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
 from ui.sidebar import Sidebar, capabilities
 from ui.state import KEPT_S, Kept, Session
@@ -290,9 +290,10 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
 
         def take() -> Session:
             taken = trial.take(made, post.get("number"), post.get("picks"), now)
-            return projects.keep_answers(now, taken, desk.projects, str(request.session_hash))
+            return projects.keep_answers(now, taken, desk.projects, visitor)
 
-        got = attempt(take)
+        visitor = str(request.session_hash)
+        got = BUSY if desk.runs.running(visitor) else attempt(take)
         if isinstance(got, Problem):
             return {panel.stale: markup.trouble(got)}
         return {session: got, panel.stale: "", pages: gr.update(selected="picture"), **asking.shown(result, got)}

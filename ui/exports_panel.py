@@ -19,7 +19,7 @@ from ui import actions, asking, label_files, markup, projects
 from ui.desk import Desk
 from ui.form import read_view
 from ui.label_files import WITH_PICTURES, Offer, Taken
-from ui.messages import Problem, attempt
+from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
 from ui.state import Session
 
@@ -38,7 +38,6 @@ new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; ask(); }, {
 watch("value", ask);
 """
 """Writing and reading hundreds of large masks takes seconds, so it is done for those who look."""
-BUSY = Problem("A question is being answered. Wait for it, or press Stop, and import the file then.")
 _SHOWN = 12  # sentences about a file; what comes after is counted
 
 
@@ -125,7 +124,11 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
         return [several, along, _CHECKING if there else _NOTHING_YET]
 
     def check(now: Session, *choices: object) -> str:
-        return offered(attempt(lambda: _offer(now, *choices, desk=desk)))
+        made = attempt(lambda: _offer(now, *choices, desk=desk))
+        said = offered(made)
+        if isinstance(made, Offer):  # written to be read again, not to be taken away
+            label_files.discard(made)
+        return said
 
     chosen: list[Callable[..., Any]] = [panel.form.input, panel.whole.input, panel.pictures.input]
     corrected = result.editor.receipt.change  # Gradio tells of no state that changed past its queue

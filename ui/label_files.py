@@ -5,6 +5,7 @@ Knows no gradio and no model. A file is read again before it is offered, so what
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -100,6 +101,11 @@ def offer(
     path = shelf.new_file(stem + PurePosixPath(name).suffix)
     path.write_bytes(content)
     return Offer(path, exported.format, exported.losses, len(exported.files), hidden)
+
+
+def discard(made: Offer) -> None:
+    """Delete the offered file: it may hold the pictures, and nobody took it."""
+    shutil.rmtree(made.path.parent, ignore_errors=True)
 
 
 def class_order(session: Session, *, whole: bool) -> tuple[str, ...]:

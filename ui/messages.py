@@ -32,6 +32,8 @@ class Problem:
 STOPPED = Problem("Stopped before an answer came.", stopped=True)
 REPLACED = Problem("Another picture came, so the question about the one before was dropped. Ask again.", stopped=True)
 
+BUSY = Problem("A question is being answered. Wait for it, or press Stop, and do this then.")
+
 
 def attempt(do: Callable[[], T]) -> T | Problem:
     """What `do` returns, or the Problem that kept it; never raises an Exception."""

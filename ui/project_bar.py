@@ -14,7 +14,7 @@ from grounding.errors import RequestError
 from grounding.types import Review
 from ui import asking, markup, project_markup, projects
 from ui.desk import Desk
-from ui.messages import Problem, attempt
+from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
 from ui.state import Session
@@ -47,7 +47,6 @@ document.addEventListener("keydown", (event) => {
   approve.click();
 }, true);
 """
-BUSY = Problem("A question is being answered. Wait for it, or press Stop, and go on then.")
 _DECISIONS = {"approve": Review.ACCEPTED, "reject": Review.REJECTED, "unsure": Review.UNSURE, "skip": None}
 
 

@@ -19,9 +19,9 @@ from grounding.types import THRESHOLD
 from jobs.shelf import folder_name
 from ui import asking, exports_panel, markup, project_markup, project_view, projects
 from ui.desk import Desk
-from ui.messages import Problem, attempt
+from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
-from ui.project_panel import ProjectPage, build, local_files
+from ui.project_panel import ProjectPage, build
 from ui.project_view import Viewed
 from ui.result_view import ResultView
 from ui.runs import News
@@ -29,7 +29,7 @@ from ui.state import Session
 
 _DOWNLOAD = """() => setTimeout(() => document.querySelector(
   '#pp-project-file a, a#pp-project-file, button#pp-project-file, #pp-project-file button')?.click(), 60)"""
-__all__ = ["build", "local_files", "wire"]
+__all__ = ["build", "wire"]
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SHARED: dict[str, Any] = {**_QUIET, "concurrency_id": "project", "concurrency_limit": 4}
@@ -162,7 +162,7 @@ def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
 
     def from_path(view: Viewed, path: object, request: gr.Request) -> Iterator[Updates]:
         found = Path(str(path).strip().strip("\"'")).expanduser() if isinstance(path, str) and path.strip() else None
-        if found is None or not local_files(desk.settings) or not found.exists():
+        if found is None or not desk.settings.local or not found.exists():
             words = "There is no such folder or file on this machine. Give its whole path."
             yield {made.said: markup.trouble(Problem(words))}
             return
@@ -226,9 +226,6 @@ def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
     made.save.click(save, made.viewed, made.file, trigger_mode="once", show_progress="hidden", **export).success(
         None, js=_DOWNLOAD
     )
-
-
-BUSY = Problem("A question is being answered. Wait for it, or press Stop, and open the picture then.")
 
 
 def _show(made: ProjectPage, view: Viewed, desk: Desk, visitor: str, said: str = "") -> Updates:

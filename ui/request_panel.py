@@ -22,7 +22,7 @@ from grounding.types import Request, Task
 from ui import actions, asking, gathering, markup, service_markup, sidebar
 from ui.desk import Desk
 from ui.form import Form, read_form
-from ui.messages import STOPPED, Problem, attempt
+from ui.messages import BUSY, STOPPED, Problem, attempt
 from ui.sidebar import capabilities
 from ui.state import Session
 from ui.tabs.prompt import Around
@@ -109,7 +109,7 @@ def wire(panel: RequestPanel, around: Around, desk: Desk) -> None:
             return {panel.said: markup.trouble(got), panel.shown: gr.skip()}
         return {panel.said: "", panel.shown: gr.update(value=got, visible=True, label=title)}
 
-    def replayed(values: dict[Any, Any]) -> dict[Any, Any]:
+    def replayed(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
         def read_again() -> Session:
             form, now = read(values)
             saved = values[panel.saved]
@@ -118,7 +118,7 @@ def wire(panel: RequestPanel, around: Around, desk: Desk) -> None:
             result = _tools(form.backend).replay(saved, _request(form, now, desk))
             return actions.shared_out(replace(form, model=f"{form.model}, replayed"), now, result)
 
-        got = attempt(read_again)
+        got = BUSY if desk.runs.running(str(request.session_hash)) else attempt(read_again)
         if isinstance(got, Problem):
             return {panel.said: markup.trouble(got)}
         return {panel.said: "", around.session: got, **asking.shown(around.result, got)}

@@ -1,0 +1,86 @@
+"""What the page's handlers do when they are called at an awkward moment; the page is built, not served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from grounding import images
+from grounding.settings import Settings
+from grounding.types import Box, Detection, Outcome, Result, Task
+from tests.ui.echo import EchoPool
+from ui import actions, app
+from ui.desk import Desk
+from ui.messages import BUSY
+from ui.state import Answer, Session, Shelf
+
+ME: Any = SimpleNamespace(session_hash="visitor")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Callable[..., Any]], Desk]:
+    """The page's handlers by their names, and the desk they work at."""
+    made: list[Desk] = []
+
+    def desk_of(settings: Settings, pool: EchoPool, shelf: Shelf) -> Desk:
+        made.append(Desk(settings, pool, shelf))
+        return made[0]
+
+    settings = Settings(projects=str(tmp_path_factory.mktemp("projects")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app, "Desk", desk_of)
+        page = app.create(settings, EchoPool(settings))
+    return {each.name: each.fn for each in page.fns.values() if each.fn}, made[0]
+
+
+@pytest.fixture
+def busy(built: tuple[dict[str, Callable[..., Any]], Desk]) -> Iterator[None]:
+    runs = built[1].runs
+    run = runs.begin(ME.session_hash, threading.Event.wait)
+    assert run is not None
+    yield
+    runs.end(ME.session_hash, run)
+
+
+@pytest.fixture
+def session(built: tuple[dict[str, Callable[..., Any]], Desk]) -> Session:
+    return actions.give(images.load(Image.new("RGB", (64, 48), "teal"), name="a.png"), built[1].shelf)
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        pytest.param("use", [Session(), None, gr.EventData(None, {})], id="taken from a comparison"),
+        pytest.param("replayed", [{}], id="a saved answer"),
+        pytest.param("bring", ["labels.json", Session()], id="an imported file"),
+        pytest.param("act", [Session(), gr.EventData(None, {})], id="the project's bar"),
+    ],
+)
+def test_nothing_takes_the_place_of_an_answer_that_is_on_its_way(
+    built: tuple[dict[str, Callable[..., Any]], Desk], busy: None, name: str, given: list[Any]
+) -> None:
+    (said,) = built[0][name](*given, ME).values()
+    assert BUSY.text in said
+
+
+def test_a_preview_of_a_download_leaves_no_file(
+    built: tuple[dict[str, Callable[..., Any]], Desk], session: Session
+) -> None:
+    handlers, desk = built
+    found = Result(Outcome.FOUND, "", (Detection("cat", Box(0.1, 0.1, 0.5, 0.5), id=0),))
+    now = replace(session, answer=Answer(Task.DETECT, "cat", "m", found))
+    before = files_in(desk)
+    assert "Nothing is lost" in handlers["check"](now, "coco", False, True, [], 128, 0)
+    assert files_in(desk) == before
+
+
+def files_in(desk: Desk) -> set[Path]:
+    return set(desk.shelf._folder.rglob("*"))
