@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -300,15 +300,16 @@ class Project:
     def restore(
         self,
         picture: int,
-        steps: Sequence[tuple[str, str, Review, int, Sample]],
+        steps: Iterable[tuple[str, str, Review, int, Sample]],
         current: int,
-        answers: Sequence[Sample],
+        answers: Iterable[Sample],
         differs: float | None,
     ) -> None:
         """What `dump` told, for a picture without labels: (what, at, state, action, labels) of each step."""
-        entry = self.entry(picture)
+        entry, newest = self.entry(picture), 0
         with self.store.database.change() as connection:
             for what, at, state, action, sample in steps:
+                newest = max(newest, action)
                 named = replace(sample, picture=entry.name, size_wh=entry.size_wh)
                 self.store.step(picture, what, named, state=state, at=at, action=action)
             for answer in answers:
@@ -316,7 +317,6 @@ class Project:
             connection.execute(
                 "UPDATE picture SET step = ?, disagreement = ? WHERE id = ?", (current, differs, picture)
             )
-            newest = max((action for _, _, _, action, _ in steps), default=0)
             connection.execute("UPDATE project SET actions = max(actions, ?)", (newest,))
 
     def _add_thumbnail(self, file: str, picture: images.Picture) -> None:

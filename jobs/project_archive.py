@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shutil
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from grounding.errors import GroundingError, RequestError
+from grounding.archives import Archive
+from grounding.errors import RequestError
 from grounding.images import MAX_BYTES
 from grounding.labels import Naming, Sample
 from grounding.types import Review
@@ -30,8 +34,14 @@ MAX_ARCHIVE_BYTES = 4_000_000_000
 
 _MAX_LINE = 200_000_000  # a picture's history: 3,000 steps of 200 objects
 _MAX_BLOB = 64_000_000
+_MAX_STEP_PX = 200_000_000
+"""Of all masks that are in memory at once, which are those of one step: 3,000 of a model's own, 800 MB."""
+_MAX_PX = 100_000_000_000
+"""Of all masks in all steps: a million and a half of a model's own. A mask shrinks a thousandfold, twice over."""
 _ABOUT, _LABELS = "project.json", "labels.jsonl"
 _NO_PROJECT = "This ZIP holds no project, or a damaged one. Save it again where it came from."
+_UNFINISHED = ".unfinished-import"
+_THERE = "There is a project of this name already. Open it, or choose another name."
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, KeyError, TypeError, NotImplementedError,
             RuntimeError, AttributeError)  # fmt: skip
 
@@ -42,6 +52,7 @@ def save_as(project: Project, path: Path) -> None:
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             _write(project, archive)
+        Archive(part).close()  # what cannot be taken in again is no copy
         part.replace(path)
     except OSError as error:
         raise RequestError("The project cannot be saved there. Check the folder and the disk's space.") from error
@@ -51,22 +62,50 @@ def save_as(project: Project, path: Path) -> None:
 
 def import_archive(path: Path, folder: Path) -> Project:
     """A new project in `folder` with all that `save_as` put into the ZIP; RequestError where it is no such ZIP."""
-    if folder.exists() and any(folder.iterdir()):
-        raise RequestError("There is a project of this name already. Open it, or choose another name.")
+    if _taken(folder):
+        raise RequestError(_THERE)
+    built = folder.with_name(f".{secrets.token_hex(8)}{_UNFINISHED}")
     try:
-        with zipfile.ZipFile(path) as archive:
+        built.mkdir(parents=True)
+    except OSError as error:
+        raise RequestError("The project's folder cannot be made. Check that it may be written to.") from error
+    _sweep(folder.parent)
+    try:
+        _build(path, built)
+        try:
+            if folder.is_dir():
+                folder.rmdir()  # an empty one
+            built.rename(folder)
+        except OSError as error:
+            raise RequestError(_THERE) from error
+    except BaseException:
+        shutil.rmtree(built, ignore_errors=True)
+        raise
+    return Project.open(folder)
+
+
+def _taken(folder: Path) -> bool:
+    return folder.exists() and any(folder.iterdir())
+
+
+def _sweep(home: Path) -> None:
+    """What imports that were killed have left, a day later."""
+    with suppress(OSError):
+        for each in home.glob(f".*{_UNFINISHED}"):
+            if time.time() - each.stat().st_mtime > 86_400:
+                shutil.rmtree(each, ignore_errors=True)
+
+
+def _build(path: Path, folder: Path) -> None:
+    """The whole project in `folder`, closed again; a kill leaves a hidden folder behind and no half of a project."""
+    try:
+        with Archive(path) as archive:
             reader = _Reader(archive)
             about = json.loads(reader.read(_ABOUT, _MAX_BLOB))
-            project = Project.create(folder, str(about["name"])[:200])
-            try:
+            with closing(Project.create(folder, str(about["name"])[:200])) as project:
                 _name(project, about["namings"], about["naming"])
                 for line in reader.lines(_LABELS):
                     _add(project, reader, json.loads(line))
-            except (GroundingError, *_DAMAGED):
-                project.close()
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-            return project
     except _DAMAGED as error:
         raise RequestError(_NO_PROJECT) from error
 
@@ -98,6 +137,15 @@ def _blobs(value: Any) -> set[str]:
     return set().union(*(_blobs(each) for each in value)) if isinstance(value, list) else set()
 
 
+def _mask_px(value: Any) -> int:
+    """The pixels of every mask in a record. Says nothing of whether these are masks: decoding will."""
+    if isinstance(value, dict):
+        size = value.get("size")
+        own = size[0] * size[1] if isinstance(size, list) and [type(each) for each in size] == [int, int] else 0
+        return max(own, 0) + sum(map(_mask_px, value.values()))
+    return sum(map(_mask_px, value)) if isinstance(value, list) else 0
+
+
 def _add(project: Project, reader: _Reader, row: dict[str, Any]) -> None:
     file = row["file"]
     if not re.fullmatch(r"[0-9a-f]{64}\.[a-z]{3,5}", file):
@@ -105,16 +153,19 @@ def _add(project: Project, reader: _Reader, row: dict[str, Any]) -> None:
     picture = project.add_picture(reader.read(f"{PICTURES}/{file}", MAX_BYTES), str(row["name"]))
 
     def sample(record: Any) -> Sample:
+        reader.count_px(_mask_px(record))
         return decode(record, Sample, reader.blob)
 
-    steps = [
+    steps = (  # one at a time: all of a picture's together may be larger than the memory
         (str(each["what"]), str(each["at"]), Review(each["state"]), _action(each["action"]), sample(each["sample"]))
         for each in row["steps"]
-    ]
+    )
     current, differs = row["step"], row["disagreement"]
-    if not (isinstance(current, int) and 0 <= current <= len(steps)):
+    if not (isinstance(current, int) and 0 <= current <= len(row["steps"])):
         raise ValueError("no step of it")
-    answers = [sample(each) for each in row["answers"]]
+    if differs is not None and not 0 <= float(differs) <= 1:
+        raise ValueError("no part of all objects")
+    answers = (sample(each) for each in row["answers"])
     project.restore(picture, steps, current, answers, None if differs is None else float(differs))
 
 
@@ -142,6 +193,7 @@ class _Reader:
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._left = MAX_ARCHIVE_BYTES
+        self._left_px = _MAX_PX
 
     def read(self, name: str, most: int) -> bytes:
         with self._archive.open(name) as file:
@@ -157,6 +209,12 @@ class _Reader:
             while line := file.readline(_MAX_LINE + 1):
                 self._count(len(line), _MAX_LINE)
                 yield line
+
+    def count_px(self, pixels: int) -> None:
+        """Before the masks of a step are unpacked."""
+        self._left_px -= pixels
+        if pixels > _MAX_STEP_PX or self._left_px < 0:
+            raise RequestError("The masks in the ZIP unpack to more than fits in memory. It may be no honest project.")
 
     def _count(self, size: int, most: int) -> None:
         self._left -= size

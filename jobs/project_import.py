@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from grounding.archives import Archive
 from grounding.errors import GroundingError, ImageError, RequestError
 from grounding.exports import IMPORTED, Imported, load
 from grounding.exports.bundle import Bundle, open_bundle
@@ -44,11 +45,11 @@ class Brought:
 def is_project(path: Path) -> bool:
     """Whether a file looks like an archive of a whole project."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with Archive(path) as archive:
             archive.getinfo("project.json")
             archive.getinfo("labels.jsonl")
             return True
-    except (OSError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile):
+    except (RequestError, OSError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile):
         return False
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from grounding.errors import RequestError
 from grounding.labels import Sample
+from grounding.types import Detection, Point
 
 T = TypeVar("T")
 Put = Callable[[bytes], str]
@@ -35,6 +36,9 @@ _LONG_TEXT = 256
 _MAX_TEXT_BYTES = 64_000_000
 _MAX_MASK_PIXELS = 64_000_000
 """Far above any answer or mask there is; what a damaged or hostile file may make us allocate."""
+
+_SLIP = 1e-6
+"""What rounding may add to a number that lies in [0, 1]."""
 
 _DAMAGED = "These labels are damaged or come from a newer version, and cannot be read."
 
@@ -127,12 +131,25 @@ def _decode(data: Any, kind: Any, get: Get) -> Any:
     if origin is not None:  # the one Mapping: parameters
         return dict(_expect(data, dict))
     if issubclass(kind, tuple):  # Box, Point
-        return kind(*(float(_expect(each, float | int)) for each in data))
+        return _inside(kind(*(float(_expect(each, float | int)) for each in data)))
     if issubclass(kind, Enum):
         return kind(data)
     hints = _hints(kind)
     given = {name: each for name, each in _expect(data, dict).items() if name in hints}
-    return kind(**{name: _decode(each, hints[name], get) for name, each in given.items()})
+    return _scored(kind(**{name: _decode(each, hints[name], get) for name, each in given.items()}))
+
+
+def _inside(place: Any) -> Any:
+    """A box says itself whether it is one; a point does not."""
+    if isinstance(place, Point) and not all(-_SLIP <= each <= 1 + _SLIP for each in place):  # also false for NaN
+        raise ValueError("no point in [0, 1]")
+    return place
+
+
+def _scored(value: Any) -> Any:
+    if isinstance(value, Detection) and value.score is not None and not -_SLIP <= value.score <= 1 + _SLIP:
+        raise ValueError("no score in [0, 1]")
+    return value
 
 
 def _decode_tuple(data: list[Any], kinds: tuple[Any, ...], get: Get) -> tuple[Any, ...]:

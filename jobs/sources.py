@@ -6,7 +6,6 @@ are read by member, never unpacked. Web addresses and data sets are `jobs.addres
 
 from __future__ import annotations
 
-import io
 import os
 import stat
 import zipfile
@@ -16,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from grounding.archives import Archive
 from grounding.errors import ImageError, RequestError
 from grounding.images import MAX_BYTES
 from jobs.addresses import addresses_in, from_address, from_list, is_address
@@ -28,10 +28,6 @@ __all__ = ["MAX_ARCHIVE_BYTES", "MAX_MEMBERS", "Skipped", "Source", "gather"]
 MAX_MEMBERS = 10_000
 MAX_ARCHIVE_BYTES = 2_000_000_000
 """What one archive may unpack to in all, counted as it is read: a bomb stops here, 400 holiday pictures do not."""
-
-MAX_LIST_BYTES = 5_000_000
-"""Of an archive's own list of its files, some fifty thousand. zipfile takes all of it in at once, half a gigabyte and
-half a minute for a million files, so that is refused before."""
 
 _MAX_RATIO = 200  # pictures are compressed already; only bombs and blank bitmaps shrink further than this
 _CHUNK = 1 << 20
@@ -108,7 +104,7 @@ def _folder(root: Path, besides: Path | None) -> Iterator[Source | Skipped]:
 
 def _archive(path: Path, open_files: ExitStack) -> Iterator[Source | Skipped]:
     try:
-        archive = open_files.enter_context(zipfile.ZipFile(open_files.enter_context(_Careful(io.FileIO(path)))))
+        archive = open_files.enter_context(Archive(path))
     except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
         raise RequestError(f"{path.name[:80]} is not a ZIP archive that can be read.") from None
     budget = [MAX_ARCHIVE_BYTES]
@@ -124,15 +120,6 @@ def _archive(path: Path, open_files: ExitStack) -> Iterator[Source | Skipped]:
             yield Skipped(name, _not_meant(inside.name))
     if len(members) > MAX_MEMBERS:
         yield Skipped(path.name, f"It holds {len(members)} files; those after the first {MAX_MEMBERS} are left out.")
-
-
-class _Careful(io.BufferedReader):
-    """A file that is never read in large pieces, which only the list of a huge archive takes."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MAX_LIST_BYTES:
-            raise RequestError("The archive lists more files than are read here. Split it, or take the folder.")
-        return super().read(size)
 
 
 def _reader(archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: list[int]) -> Callable[[], bytes]:

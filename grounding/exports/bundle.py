@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from PIL import Image
 
+from grounding.archives import Archive
 from grounding.errors import ImageError, RequestError
 from grounding.exports.fields import record
 from grounding.images import MAX_PIXELS, load
@@ -232,7 +233,7 @@ def _checked(content: bytes) -> bytes:
 
 def _archive(source: Path | bytes) -> Bundle:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source)
+        archive = Archive(source)
         members = [each for each in archive.infolist() if not each.is_dir()]
     except _DAMAGED:
         raise RequestError("This archive is damaged. Pack it again.") from None

@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from PIL import Image
@@ -22,7 +23,7 @@ from PIL import Image
 from grounding.errors import GroundingError, ImageError, RequestError
 from grounding.labels import Sample
 from grounding.settings import Settings
-from grounding.types import Box, Detection, Origin, Outcome, Result, Review, Task
+from grounding.types import Box, Detection, Origin, Outcome, Result, Review, SoftMask, Task
 from jobs.project import FILE, Order, Project, disagreement
 from jobs.project_archive import import_archive, save_as
 from jobs.project_labels import set_names
@@ -376,6 +377,7 @@ def line(**changes: object) -> bytes:
         pytest.param("labels.jsonl", b"null\n", id="null for labels"),
         pytest.param("labels.jsonl", line(), id="a picture that is not there"),
         pytest.param("labels.jsonl", line(file="../../evil.png"), id="a picture that leads out"),
+        pytest.param("labels.jsonl", line(steps=3), id="a number for steps"),
         pytest.param("pictures/", b"words", id="words for pictures"),
         pytest.param("pictures/", None, id="no pictures"),
         pytest.param("blobs/", b"words", id="blobs of another content"),
@@ -391,6 +393,50 @@ def test_a_damaged_archive_is_refused_and_leaves_nothing_behind(
     with pytest.raises(GroundingError) as refused:
         import_archive(path, tmp_path / "two")
     assert len(str(refused.value)) < 200
+    assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("fault", [MemoryError, KeyboardInterrupt])
+def test_an_import_that_is_broken_off_leaves_no_part_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: type[BaseException]
+) -> None:
+    with closing(filled(tmp_path / "one")) as one:
+        save_as(one, tmp_path / "cats.zip")
+    put, seen = Project.add_picture, []
+
+    def second_fails(self: Project, data: bytes, name: str) -> int:
+        seen.append((tmp_path / "home/two").exists())
+        if len(seen) == 2:
+            raise fault
+        return put(self, data, name)
+
+    monkeypatch.setattr(Project, "add_picture", second_fails)
+    with pytest.raises(fault):
+        import_archive(tmp_path / "cats.zip", tmp_path / "home/two")
+    assert list((tmp_path / "home").iterdir()) == []
+    assert seen == [False, False], "a kill leaves nothing that looks like a project of this name"
+    left = tmp_path / "home/.1.unfinished-import"
+    left.mkdir()
+    os.utime(left, (0, 0))
+    import_archive(tmp_path / "cats.zip", tmp_path / "home/two").close()
+    assert [each.name for each in (tmp_path / "home").iterdir()] == ["two"], "what a kill left is swept up later"
+
+
+@pytest.mark.parametrize("times", [4, 200])
+def test_masks_that_shrink_to_nothing_are_refused_before_they_fill_the_memory(tmp_path: Path, times: int) -> None:
+    """Together, in one step; each by itself may be."""
+    made = Project.create(tmp_path / "one")
+    mask = SoftMask(np.zeros((1, 1), np.float32), Box(0, 0, 1, 1))
+    made.set_labels(made.add_picture(png(), "a.png"), [Detection("a", mask=mask)])
+    save_as(made, tmp_path / "a.zip")
+    row = made.dump(1)
+    made.close()
+    (found,) = row["steps"][0]["sample"]["result"]["detections"]
+    found["mask"]["probs"]["size"] = [8000, 8000]
+    row["steps"][0]["sample"]["result"]["detections"] = [found | {"id": place} for place in range(times)]
+    path = changed(tmp_path / "a.zip", "labels.jsonl", json.dumps(row).encode())
+    with pytest.raises(RequestError, match="more than fits in memory"):
+        import_archive(path, tmp_path / "two")
     assert not (tmp_path / "two").exists()
 
 

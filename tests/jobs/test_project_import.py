@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import struct
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from grounding.errors import RequestError
-from grounding.exports import export_zip
+from grounding.exports import export_zip, load
 from grounding.labels import Sample
 from grounding.types import Task
 from jobs.project import Project
-from jobs.project_import import bring
+from jobs.project_archive import import_archive
+from jobs.project_import import bring, is_project
 from tests.jobs.test_project import answer, png, project, thing
 
 __all__ = ["project"]  # the fixture
@@ -87,3 +91,28 @@ def test_labels_without_pictures_stay_off_one_of_another_size(project: Project, 
     with pytest.raises(RequestError, match="40 × 30 in the file and 9 × 9"):
         bring(project, archive(tmp_path / "set.zip", "coco", ("a.png", None)), "set.zip")
     assert labels(project) == {"a.png": []}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        pytest.param(lambda project, path: bring(project, path, "many.zip"), id="into a project"),
+        pytest.param(lambda project, path: import_archive(path, project.folder.with_name("new")), id="as a project"),
+        pytest.param(lambda _, path: load(path), id="as labels"),
+        pytest.param(lambda _, path: load(path.read_bytes()), id="as labels in memory"),
+    ],
+)
+def test_a_zip_with_a_huge_list_of_files_is_refused_before_it_is_read(
+    project: Project, tmp_path: Path, act: Callable[[Project, Path], object]
+) -> None:
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"a"
+    listed = entry * 1_000_000
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, len(listed), 0, 0)
+    path = tmp_path / "many.zip"
+    path.write_bytes(listed + end)
+    began = time.perf_counter()
+    assert not is_project(path)
+    with pytest.raises(RequestError, match="lists more files"):
+        act(project, path)
+    assert time.perf_counter() - began < 2, "a list of a million files takes half a minute"
+    assert project.count() == 0
