@@ -60,6 +60,13 @@ def status(look: Look, shared: bool) -> str:
     return head + bar + "".join(lines)
 
 
+def told(look: Look) -> str:
+    """The same in a few words that stay while it runs: read out whenever they change."""
+    if look.stopping:
+        return "The batch is stopping."
+    return "The batch is running." if look.standing is Standing.RUNNING else safe(_headline(look)[1])
+
+
 def finished(shown: Sequence[Finished]) -> str:
     """The pictures done last, newest first, with what was found drawn on them."""
     cells = "".join(

@@ -15,7 +15,6 @@ from backends import SPECS, first_choice
 from grounding.errors import RequestError
 from grounding.types import Task
 from jobs.batch import TakenAway
-from jobs.shelf import Shelf as Projects
 from jobs.shelf import folder_name
 from ui import batch_markup, exports_panel, markup, sidebar
 from ui.batch_estimate import Counted, before, count
@@ -36,7 +35,7 @@ _PROMPTS = {
     Task.CAPTION: ("In what way (optional)", "in one sentence"),
     Task.ASK: ("The question", "How many cups are there?"),
 }
-_STRINGS = 4  # the first of what is shown: HTML, sent only where it changed
+_STRINGS = 5  # the first of what is shown: HTML, sent only where it changed
 
 _SURE = (
     "(number) => confirm('Delete this batch? Its labels, and the copies of its pictures here, are gone then.') "
@@ -99,12 +98,13 @@ class View:
     def _strings(self, look: Look | None, trouble: Problem | None) -> list[str]:
         said = markup.trouble(trouble) if trouble else ""
         if look is None:
-            return [batch_markup.empty(self._batches.shared) + said, "", "", ""]
+            return [batch_markup.empty(self._batches.shared) + said, "", "", "", ""]
         return [
             batch_markup.status(look, self._batches.shared) + said,
             batch_markup.finished(look.finished),
             batch_markup.failures(look.tally),
             batch_markup.summary(look),
+            batch_markup.told(look),
         ]
 
     def _buttons(self, look: Look | None, number: object) -> list[Any]:
@@ -196,15 +196,17 @@ def _wire_run(
     named, key = _named(panel, around), panel.fields["api_key"]
 
     def start(values: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        visitor = str(request.session_hash)
+
         def begin() -> str:
             wanted = read_wanted({name: values[widget] for name, widget in named.items()}, desk.settings)
             mine = values[number]
-            return batches.begin(wanted, mine if isinstance(mine, str) else "")
+            return batches.begin(wanted, mine if isinstance(mine, str) else "", visitor)
 
         try:
             got = attempt(begin)
         finally:
-            sidebar.forget(key, around.page, str(request.session_hash))
+            sidebar.forget(key, around.page, visitor)
         if isinstance(got, Problem):
             return {panel.trouble: markup.trouble(got)}
         return {panel.trouble: "", number: got, panel.lost: "", panel.file: gr.update(visible=False),
@@ -290,7 +292,7 @@ def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.Brows
         def into() -> tuple[int, int]:
             if batches.shared or not isinstance(name, str) or not name.strip():
                 raise RequestError("Name the project first.")
-            projects = Projects(desk.settings)
+            projects = desk.projects
             if folder_name(name) not in projects.names():
                 projects.create(name).close()
             with projects.lend(folder_name(name)) as project:

@@ -15,12 +15,18 @@ from ui.components import Range
 from ui.form import is_local, offered
 
 _TASKS = [(task.value.capitalize(), task.value) for task in (Task.DETECT, Task.SEGMENT, Task.CAPTION, Task.ASK)]
+_ONE_EACH = (
+    "One batch each: a new one takes the place of the one before, whose labels are deleted. Take them away first."
+)
 _MB = "50 MB"  # what the page takes at once: ui.guard.MAX_UPLOAD_BYTES
 
 
 @dataclass(frozen=True)
 class BatchPanel:
-    """fields: what an order is read from, by the names ui/batch_form.py knows. take: hidden while there is nothing."""
+    """fields: what an order is read from, by the names ui/batch_form.py knows. take: hidden while there is nothing.
+
+    told: for screen readers, how it stands; unlike the status it does not change each second.
+    """
 
     leaf: gr.Tab
     earlier: gr.Dropdown
@@ -37,6 +43,7 @@ class BatchPanel:
     finished: gr.HTML
     failures: gr.HTML
     summary: gr.HTML
+    told: gr.HTML
     take: gr.Column
     form: gr.Dropdown
     threshold: gr.Slider
@@ -56,6 +63,7 @@ class BatchPanel:
             self.finished,
             self.failures,
             self.summary,
+            self.told,
             *buttons,
             self.take,
             self.form,
@@ -74,6 +82,8 @@ def build(settings: Settings) -> BatchPanel:
                 asked, who = _question(settings)
                 before = gr.HTML("", elem_id="pp-batch-before")
                 trouble = gr.HTML("", elem_id="pp-batch-trouble")
+                if not local:
+                    gr.HTML(markup.hint(_ONE_EACH), elem_id="pp-batch-one-each")
                 start = gr.Button("Start the batch", variant="primary", elem_id="pp-batch-start")
         with gr.Column(elem_classes="pp-batch-right"):
             earlier = gr.Dropdown(
@@ -81,6 +91,7 @@ def build(settings: Settings) -> BatchPanel:
                 elem_id="pp-batch-earlier",
             )  # fmt: skip
             status = gr.HTML(batch_markup.empty(not local), elem_id="pp-batch-status")
+            told = gr.HTML("", elem_id="pp-batch-told", elem_classes="pp-unseen")
             with gr.Row(elem_classes="pp-batch-buttons"):
                 stop, go_on, retry, delete = (
                     gr.Button(words, visible=False, size="md", elem_id=f"pp-batch-{name}", min_width=120)
@@ -98,7 +109,7 @@ def build(settings: Settings) -> BatchPanel:
                 taken = _take(local)
     return BatchPanel(
         leaf, earlier, {**fields, **asked}, who, before, trouble, start, status, stop, go_on, retry, delete, finished,
-        failures, summary, take, *taken,
+        failures, summary, told, take, *taken,
     )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ AT_ONCE = 2
 MOST_KEPT = 30  # on a shared page, running or not
 LEFT_S = 600.0
 """How long a batch of a shared page goes on with nobody looking: long enough for a reload or a lost connection."""
+TIDY_S = 600.0
+"""Between two times that a shared page deletes what nobody looked at for long."""
+_FULL = "This page has as many batches as it can keep. Try again later, or run your own copy."
 _DOWNLOAD_BYTES = 500_000_000  # of one Parquet file, where strangers choose it
 MOST_COUNTED = 20_000
 """Pictures of a folder that are counted before a batch begins."""
@@ -70,23 +73,37 @@ class Batches:
         self._lock = threading.Lock()
         self._going: dict[str, Going] = {}
         self._line: list[Going] = []  # in the order they came, those that run first
+        self._whose: dict[str, str] = {}  # on a shared page: the visitor's batch
+        self._tidying: threading.Timer | None = None
         self._mine: Counter[tuple[str, str, str]] = Counter()
         self._rates: dict[tuple[str, str, str], float] = {}
 
-    def begin(self, wanted: Wanted, earlier: str = "") -> str:
-        """The number of a new batch that runs from now on; on a shared page it takes the place of the `earlier` one."""
+    def begin(self, wanted: Wanted, earlier: str = "", visitor: str = "") -> str:
+        """The number of a new batch that runs from now on; on a shared page it takes the place of the visitor's last.
+
+        That is the `earlier` one, which the browser remembers, and what `visitor` began: it goes once the new one lies
+        there, so that whoever is refused has lost nothing.
+        """
+        mine = {earlier}
+        if self.shared and visitor:
+            mine.add(self._whose.get(visitor, ""))
         with self._lock:
-            before = self._going.get(earlier)
-            if before is not None and before.standing.busy:
+            if any(each.standing.busy for number, each in self._going.items() if number in mine):
                 raise RequestError("Your batch is still running. Wait for its end, or stop it first.")
         if self.shared:
-            if _is_number(earlier):
-                self.delete(earlier)
-            self._tidy()
+            self.tidy()
+            if len(self._going.keys() - mine) >= MOST_KEPT:
+                raise RequestError(_FULL)
         number = uuid.uuid4().hex
         batch = Batch.create(self._folder / number, wanted.job, wanted.given, wanted.files)
         with self._lock:
             going = self._going[number] = Going(number, batch, self._clock)
+            if self.shared and visitor:
+                self._whose[visitor] = number
+        if self.shared:
+            for each in filter(_is_number, mine):
+                self.delete(each)
+            self._tidy_later()
         self._start(going, wanted.key)
         return number
 
@@ -132,6 +149,7 @@ class Batches:
         """Stop it; its pictures and labels are gone for good."""
         with self._lock:
             going = self._going.pop(number, None)
+            self._whose = {who: each for who, each in self._whose.items() if each != number}
         if going is not None:
             going.stop.set()
             going.ended.wait(_PATIENCE_S)
@@ -237,15 +255,28 @@ class Batches:
     def _is_left(self, going: Going) -> bool:
         return self.shared and self._clock() - going.looked_at > LEFT_S
 
-    def _tidy(self) -> None:
-        """Make room on a shared page: what nobody looked at for long goes; RequestError where there is none."""
+    def tidy(self) -> None:
+        """On a shared page, what nobody looked at for long goes."""
         with self._lock:
-            idle = [each for each in self._going.values() if not each.standing.busy]
+            idle = [each for each in self._going.values() if self.shared and not each.standing.busy]
         for each in idle:
             if self._clock() - each.looked_at > KEPT_S:
                 self.delete(each.number)
-        if len(self._going) >= MOST_KEPT:
-            raise RequestError("This page has as many batches as it can keep. Try again later, or run your own copy.")
+
+    def _tidy_later(self) -> None:
+        """Again and again until no batch is left, whether or not anybody comes."""
+        with self._lock:
+            if self._tidying is not None:
+                return
+            self._tidying = threading.Timer(TIDY_S, self._tidied)
+            self._tidying.daemon = True
+            self._tidying.start()
+
+    def _tidied(self) -> None:
+        attempt(self.tidy)
+        self._tidying = None
+        if self._going:
+            self._tidy_later()
 
 
 def _is_number(number: object) -> bool:

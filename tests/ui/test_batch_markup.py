@@ -64,6 +64,12 @@ def test_how_it_stands_is_said(given: Look, said: str) -> None:
     assert said in words(batch_markup.status(given, shared=False))
 
 
+def test_what_is_read_out_changes_with_its_standing_only() -> None:
+    assert batch_markup.told(look()) == batch_markup.told(look(tally=Tally(labelled=9), per_second=2.0))
+    told = {batch_markup.told(each) for each in (*(look(each) for each in Standing), look(stopping=True))}
+    assert len(told) == len(Standing) + 1
+
+
 def test_every_standing_has_a_headline_of_its_own() -> None:
     told = {words(batch_markup.status(look(each), shared=True)) for each in Standing}
     assert len(told) == len(Standing)

@@ -39,6 +39,8 @@ def test_folders_and_projects_are_offered_on_this_machines_own_page_only(setting
     assert hidden(page, panel.fields["place"]) is not offered
     assert panel.put.parent.visible is offered
     assert not hidden(page, panel.fields["files"])
+    said = [str(each.value) for each in page.blocks.values() if each.elem_id == "pp-batch-one-each"]
+    assert ["takes the place of the one before" in each for each in said] == [True] * (not offered)
 
 
 def test_batches_lie_beside_the_projects_or_in_the_pages_own_folder(tmp_path: Path) -> None:
@@ -56,11 +58,12 @@ def test_a_look_sends_only_what_changed_and_the_clock_stops_at_the_end(tmp_path:
     seen, timer, *first = view.updates(number, ())
     assert len(first) == len(panel.shown)
     assert timer.active is False
-    status, finished, failures, summary = first[:4]
+    status, finished, failures, summary, told = first[:5]
     assert "Done: 1 of 2 labelled" in status
     assert "<img" in finished
     assert "two.zip/001.png" in failures
     assert "1</b> labelled" in summary
+    assert told == "Done: 1 of 2 labelled"
     again = view.updates(number, seen)
     assert again[2:] == [gr.skip()] * len(panel.shown)
 
@@ -72,6 +75,6 @@ def test_without_a_batch_there_is_only_how_to_begin(tmp_path: Path, number: obje
     _, timer, status, *rest = view.updates(number, ())
     assert timer.active is False
     assert "Nothing is running" in status
-    assert rest[:3] == ["", "", ""]
-    assert rest[3]["interactive"] is True
-    assert all(each["visible"] is False for each in rest[4:9])
+    assert rest[:4] == [""] * 4
+    assert rest[4]["interactive"] is True
+    assert all(each["visible"] is False for each in rest[5:10])

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from pytest_httpserver import HTTPServer
 
-from grounding.errors import RateLimited, RequestError
+from grounding.errors import GroundingError, RateLimited, RequestError
 from grounding.settings import Settings
 from grounding.types import Request, Result
 from jobs.batch import Given, Reach
@@ -219,6 +219,61 @@ def test_a_visitor_has_one_and_a_new_one_takes_its_place_on_a_shared_page(tmp_pa
     assert not (tmp_path / "batches" / first).exists()
     batches.delete(second)
     assert list((tmp_path / "batches").iterdir()) == []
+
+
+def test_whoever_is_refused_keeps_the_batch_of_before(tmp_path: Path) -> None:
+    batches = batches_at(tmp_path, SHARED)
+    archive = zipped(tmp_path / "one.zip", 1)
+    first = batches.begin(wanted(archive))
+    ended(batches, first)
+    with pytest.raises(GroundingError):
+        batches.begin(wanted(tmp_path / "gone.zip"), first)
+    look = batches.look(first)
+    assert look is not None
+    assert look.tally.labelled == 1
+    assert [each.name for each in (tmp_path / "batches").iterdir()] == [first]
+
+
+def test_a_visitor_has_one_whatever_the_browser_says(tmp_path: Path) -> None:
+    batches = batches_at(tmp_path, SHARED, Patient(0.05))
+    archive = zipped(tmp_path / "set.zip", 10)
+    first = batches.begin(wanted(archive), visitor="me")
+    with pytest.raises(RequestError, match="still running"):
+        batches.begin(wanted(archive), visitor="me")
+    other = batches.begin(wanted(archive), visitor="somebody else")
+    ended(batches, first)
+    second = batches.begin(wanted(archive), visitor="me")
+    assert batches.look(first) is None
+    assert batches.look(other) is not None
+    for each in (other, second):
+        batches.delete(each)
+
+
+def test_a_full_shared_page_lets_a_batch_take_the_place_of_ones_own(tmp_path: Path) -> None:
+    batches = batches_at(tmp_path, SHARED)
+    archive = zipped(tmp_path / "one.zip", 1)
+    numbers = [batches.begin(wanted(archive)) for _ in range(MOST_KEPT)]
+    ended(batches, numbers[0])
+    ended(batches, batches.begin(wanted(archive), numbers[0]))
+    for number in numbers[1:]:
+        ended(batches, number)
+
+
+def test_what_nobody_looks_at_goes_though_nobody_begins_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.batches.TIDY_S", 0.05)
+    clock = Clock()
+    batches = batches_at(tmp_path, SHARED, clock=clock)
+    number = batches.begin(wanted(zipped(tmp_path / "one.zip", 1)))
+    ended(batches, number)
+    time.sleep(0.2)
+    assert (tmp_path / "batches" / number).exists()
+    clock.now += KEPT_S + 1
+    ends = time.monotonic() + 10
+    while (tmp_path / "batches" / number).exists():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
 
 
 def test_on_a_shared_page_it_stops_when_nobody_looks_and_is_deleted_later(tmp_path: Path) -> None:
