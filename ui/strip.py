@@ -91,13 +91,16 @@ def turn(now: Session, chosen: object, shelf: Shelf) -> Session:
 
 
 def leaf(now: Session, place: int, shelf: Shelf) -> Session:
-    """The document's page at `place` on the stage. Words about the whole document stay, boxes on a page go with it."""
+    """The document's page at `place` on the stage. Words about the whole document stay, boxes on a page go with it.
+
+    It is in no project, whether or not the page before was: each is a picture of its own there.
+    """
     assert now.document is not None
     if place == now.place:
         return now
     kept = shelf.keep(documents.page(shelf.open_document(now.document), place + 1))
     about_all = now.answer is not None and now.answer.task in (Task.CAPTION, Task.ASK)
-    return replace(now, picture=kept, place=place, answer=now.answer if about_all else None)
+    return replace(now, picture=kept, place=place, answer=now.answer if about_all else None, member=None)
 
 
 def drawn(session: Session) -> str:

@@ -16,7 +16,7 @@ from grounding.settings import Settings
 from grounding.types import Box, Detection, Outcome, Result, Task
 from tests.pdf import pdf
 from tests.ui.echo import EchoPool
-from ui import actions, estimates, gathering, picture_panel, strip
+from ui import actions, estimates, gathering, picture_panel, projects, strip
 from ui.desk import Desk
 from ui.form import Form, read_form
 from ui.state import Session, Shelf
@@ -27,7 +27,8 @@ BOX = Box(0.1, 0.1, 0.5, 0.5)
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(Settings(), EchoPool(Settings()), Shelf(tmp_path / "pictures"))
+    settings = Settings(projects=str(tmp_path / "projects"))
+    return Desk(settings, EchoPool(settings), Shelf(tmp_path / "pictures"))
 
 
 def picture(folder: Path, name: str, size: tuple[int, int] = (40, 30)) -> str:
@@ -166,6 +167,16 @@ def test_turning_the_page_keeps_words_about_the_document_and_not_boxes_of_the_pa
     seen = actions.shared_out(form(Task.DETECT, "title"), now, Result(Outcome.FOUND, "", (Detection("title", BOX),)))
     assert strip.turn(told, {"act": "page", "n": "2"}, desk.shelf).answer is told.answer
     assert strip.turn(seen, {"act": "page", "n": "2"}, desk.shelf).answer is None
+
+
+def test_another_page_is_not_the_project_s_picture_of_the_page_before(desk: Desk, tmp_path: Path) -> None:
+    now = projects.add(picture_panel.take_all([paper(tmp_path)], Session(), desk), desk.projects, "me", "P", new=True)
+    assert now.member is not None
+    there = strip.turn(now, {"act": "page", "n": "1"}, desk.shelf)
+    assert there.member is None
+    there = projects.add(there, desk.projects, "me", "P", new=False)
+    assert there.member is not None
+    assert (there.member.picture, there.member.total) == (2, 2)
 
 
 @pytest.mark.parametrize(
