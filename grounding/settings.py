@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from grounding.errors import ConfigError
 
 _LOOPBACK = "127.0.0.1"
+_LOOPBACKS = (_LOOPBACK, "localhost", "::1")
 _EVERYWHERE = "0.0.0.0"
 DEFAULT_PROJECTS = "~/pinpoint-projects"
 
@@ -23,7 +24,7 @@ class Settings:
     device: where models of this machine run: "auto", "cpu", "cuda", "cuda:1" or "mps". precision: of their weights:
     "auto", "float32", "bfloat16", "float16", on CUDA "int8" or "nf4"; a model's name may say another behind an @.
     deadline_s: how long a service may take over one request, tries and waits included.
-    projects: the folder projects are kept in; a Space has none: each visitor's are temporary there.
+    projects: the folder projects are kept in; where others reach the page each visitor's are temporary.
     """
 
     gemini_api_key: str | None = field(default=None, repr=False)
@@ -39,6 +40,11 @@ class Settings:
     port: int = 7860
     on_space: bool = False
     projects: str = DEFAULT_PROJECTS
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine's own browser reaches the page, so that whoever uses it is its operator."""
+        return not self.on_space and self.host in _LOOPBACKS
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Settings:

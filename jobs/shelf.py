@@ -1,4 +1,4 @@
-"""Where projects stand: in a folder of this machine for its owner; on a public Space in a temporary one per visitor."""
+"""Where projects stand: in a folder of this machine for its owner; where others reach the page, in temporary ones."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Standing:
 
 
 class Shelf:
-    """The projects of everyone who uses this page; a visitor of a Space sees only their own.
+    """The projects of everyone who uses this page; where it is shared, a visitor sees only their own.
 
     A project is opened for each use and closed behind it: nothing writes on into one that was deleted meanwhile.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.temporary = settings.on_space
+        self.temporary = not settings.local
         self._home = Path(settings.projects).expanduser()
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()

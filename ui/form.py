@@ -105,8 +105,7 @@ def offered(settings: Settings) -> tuple[str, ...]:
 
 
 def is_local(settings: Settings) -> bool:
-    """Whether only this machine's own browser reaches the page, so that whoever uses it is its operator."""
-    return settings.host in ("127.0.0.1", "localhost", "::1")
+    return settings.local
 
 
 def _text(value: object, limit: int) -> str:

@@ -76,7 +76,7 @@ def build(settings: Settings) -> ProjectPage:
             )
             bring = gr.UploadButton("Open a file …", size="md", elem_id="pp-open-project", scale=1, min_width=120)
         gr.HTML(markup.hint("A file: a saved project, a ZIP of pictures, or labels of any format with their pictures."))
-        with gr.Row(elem_classes="pp-inline", visible=local_files(settings)):
+        with gr.Row(elem_classes="pp-inline", visible=settings.local):
             open_path, open_it = _build_path(settings, "pp-open", "Open")
     with gr.Column(elem_id="pp-project", visible=False) as inside:
         head = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-head")
@@ -125,7 +125,7 @@ def _build_ways_in(settings: Settings) -> tuple[gr.UploadButton, gr.Textbox, gr.
 
 def _build_path(settings: Settings, prefix: str, verb: str) -> tuple[gr.Textbox, gr.Button]:
     """A way in without an upload, of any size, for those who sit at this machine."""
-    local = local_files(settings)
+    local = settings.local
     path = gr.Textbox(
         placeholder="… or a folder or file on this machine", show_label=False, max_lines=1, visible=local,
         label="Folder or file on this machine", elem_id=f"{prefix}-path", scale=2, min_width=160,
@@ -156,8 +156,3 @@ def _build_export() -> tuple[gr.Dropdown, gr.Checkbox, gr.Button, gr.HTML, gr.Do
         lost = gr.HTML("", elem_id="pp-project-lost")
         download = gr.DownloadButton("Download", variant="primary", visible=False, elem_id="pp-project-download")
     return form, approved, prepare, lost, download
-
-
-def local_files(settings: Settings) -> bool:
-    """Whether visitors sit at this machine, so that it may read files for them by their path."""
-    return not settings.on_space and settings.host in ("127.0.0.1", "localhost", "::1")

@@ -32,6 +32,21 @@ def test_a_space_is_served_to_everyone_without_sharing_the_key() -> None:
     assert not settings.share_key
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        pytest.param({}, True, id="at this machine"),
+        pytest.param({"PINPOINT_HOST": "::1"}, True, id="at this machine, IPv6"),
+        pytest.param({"PINPOINT_HOST": "0.0.0.0"}, False, id="open to a network"),
+        pytest.param({"PINPOINT_HOST": "192.168.1.5"}, False, id="at an address of the network"),
+        pytest.param({"SPACE_ID": "me/pinpoint"}, False, id="a Space"),
+        pytest.param({"SPACE_ID": "me/pinpoint", "PINPOINT_HOST": "127.0.0.1"}, False, id="a Space behind a proxy"),
+    ],
+)
+def test_only_who_sits_at_this_machine_is_its_owner(settings: dict[str, str], expected: bool) -> None:
+    assert Settings.from_env(settings).local is expected
+
+
 @pytest.mark.parametrize("blank", ["", "   ", "\n"])
 def test_a_blank_variable_counts_as_unset(blank: str) -> None:
     names = ("GEMINI_API_KEY", "PINPOINT_BACKEND", "PINPOINT_MODEL", "PINPOINT_PORT", "PINPOINT_SHARE_KEY")

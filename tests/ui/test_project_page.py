@@ -26,7 +26,7 @@ from grounding.types import NoteKind, Outcome, Review, Task
 from jobs.project import Order
 from jobs.project_archive import save_as
 from tests.ui.echo import EchoPool
-from ui import actions, corrections, project_bar, project_markup, project_page, project_view, projects
+from ui import actions, corrections, project_bar, project_markup, project_view, projects
 from ui.desk import Desk
 from ui.form import read_form
 from ui.project_view import Viewed
@@ -255,8 +255,12 @@ def test_a_project_deleted_in_another_window_takes_nothing_more(desk: Desk) -> N
     assert "not in the project" in after.answer.result.notes[-1].detail
 
 
-def test_another_visitor_of_a_space_reaches_nothing(tmp_path: Path) -> None:
-    desk = made(tmp_path, on_space=True)
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param({"on_space": True}, id="a Space"), pytest.param({"host": "0.0.0.0"}, id="a page open to a network")],
+)
+def test_another_visitor_of_a_shared_page_reaches_nothing(tmp_path: Path, settings: dict[str, Any]) -> None:
+    desk = made(tmp_path, **settings)
     fill(desk, visitor="anna")
     session = shown(desk, visitor="anna")
     assert desk.projects.names("ben") == []
@@ -444,20 +448,6 @@ def test_a_folder_of_this_machine_becomes_a_project_of_its_name(desk: Desk, tmp_
     assert "b.png" in words
     with desk.projects.lend("photos", ME) as project:
         assert [each.name for each in project.pictures()] == ["deep/a.png"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        pytest.param({}, True, id="at this machine"),
-        pytest.param({"host": "::1"}, True, id="at this machine, IPv6"),
-        pytest.param({"host": "0.0.0.0"}, False, id="open to a network"),
-        pytest.param({"host": "192.168.1.5"}, False, id="at an address of the network"),
-        pytest.param({"on_space": True}, False, id="a Space"),
-    ],
-)
-def test_files_are_read_by_their_path_only_for_who_sits_here(settings: dict[str, Any], expected: bool) -> None:
-    assert project_page.local_files(Settings(**settings)) is expected
 
 
 def broken_archive(folder: Path, desk: Desk) -> Path:
