@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from grounding.backend import Backend
-from grounding.errors import GroundingError, ImageError, RateLimited, Stopped
+from grounding.errors import ConfigError, GroundingError, ImageError, RateLimited, Stopped
 from grounding.images import Picture
 from grounding.labels import Sample
 from jobs.journal import Journal
@@ -188,6 +188,6 @@ class _Crew:
     def _no_answer(self, source: Source, picture: Picture, error: GroundingError | MemoryError) -> Sample:
         with self._lock:
             self._unanswered += 1
-            if self._unanswered >= _GIVE_UP_AFTER:
+            if isinstance(error, ConfigError) or self._unanswered >= _GIVE_UP_AFTER:  # a key is as bad for the next one
                 self.stop.set()
         return failed(source.name, self._job, error, picture.size_wh)

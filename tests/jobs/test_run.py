@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from grounding.backend import Capabilities
-from grounding.errors import BackendError, RateLimited, RequestError, Stopped
+from grounding.errors import BackendError, ConfigError, RateLimited, RequestError, Stopped
 from grounding.images import load
 from grounding.types import Box, Detection, Origin, Outcome, Request, Result, SoftMask, Task, Usage
 from jobs.journal import NAME, Journal
@@ -330,6 +330,16 @@ def test_ten_pictures_in_a_row_without_an_answer_end_the_run(tmp_path: Path) -> 
     steps(tmp_path, sources(40), backend, parallel=1)
     assert len(backend.asked) == 10
     assert outcomes(tmp_path, sources(40)) == {"failed": 10, "not asked": 30}
+
+
+def test_a_key_that_is_refused_ends_the_run_with_the_first_picture(tmp_path: Path) -> None:
+    def say(name: str) -> Result:
+        raise ConfigError("Google did not accept this key. Check it, or make a new one in AI Studio.")
+
+    backend = Echo(say)
+    steps(tmp_path, sources(40), backend, parallel=1)
+    assert len(backend.asked) == 1
+    assert outcomes(tmp_path, sources(40)) == {"failed": 1, "not asked": 39}
 
 
 def test_stopping_and_closing_keep_what_was_answered(tmp_path: Path) -> None:
