@@ -20,10 +20,12 @@ WITH_PICTURES = ("imagefolder", "parquet")
 
 
 class Answers(Sequence[Sample]):
-    """What came of those of `sources` that were asked about, for the format `form`, in order."""
+    """What came of those of `sources` that were asked about as they are now, for the format `form`, in order."""
 
     def __init__(self, sources: Iterable[Source], journal: Journal, form: str) -> None:
-        self._asked = [source for source in sources if journal.asked(source.name)]
+        self._asked = [
+            each for each in sources if journal.asked(each.name) and not journal.changed(each.name, each.stamp)
+        ]
         self._journal, self._form = journal, form
 
     def __len__(self) -> int:
@@ -51,6 +53,8 @@ def errors_csv(sources: Iterable[Source], journal: Journal) -> tuple[int, bytes]
         facts = journal.facts(source.name)
         if facts is None:
             rows.append((source.name, "stopped", "It was not asked about."))
+        elif journal.changed(source.name, source.stamp):
+            rows.append((source.name, "changed", "The file changed since it was asked about. Start again to label it."))
         elif not facts.labelled:
             rows.append((source.name, facts.outcome.value, facts.reason))
     return len(rows), to_csv([("picture", "outcome", "reason"), *rows])

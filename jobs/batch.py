@@ -6,7 +6,9 @@ each time, in the same order. Holds no key; knows no page and no thread.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +16,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from grounding.errors import ImageError, RequestError
 from grounding.exports import FORMATS, Format, Loss, export_zip
@@ -24,7 +26,7 @@ from jobs.datasets import HUB, Hub
 from jobs.fetch import Rules
 from jobs.journal import Journal, unwritable
 from jobs.pictures import Skipped, Source
-from jobs.project import Project
+from jobs.project import MAX_NAME, Project
 from jobs.sources import gather
 from jobs.work import Job
 
@@ -89,6 +91,16 @@ class TakenAway:
     unlabelled: int
 
 
+class Put(NamedTuple):
+    """What became of a batch's pictures in a project: how many were put in, could not be read again, were replaced by
+    another file since they were labelled and so stayed out, were there already and stayed as they are."""
+
+    pictures: int
+    missed: int
+    changed: int
+    there: int
+
+
 class Batch:
     """One process runs it at a time, which its journal sees to."""
 
@@ -105,7 +117,9 @@ class Batch:
                 shutil.copy2(file, folder / _GIVEN / f"{place:04d}" / file.name)
             folder.mkdir(parents=True, exist_ok=True)
             said = {"batch": 1, "job": job.to_json(), "given": asdict(given), "begun_at": batch.begun_at}
-            (folder / FILE).write_text(json.dumps(said))  # last: a folder without it is no batch
+            part = folder / f"{FILE}.part"
+            part.write_text(json.dumps(said))
+            part.replace(folder / FILE)  # last: a folder without it is no batch
         except OSError as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise unwritable(error) from error
@@ -153,7 +167,7 @@ class Batch:
         with ExitStack() as open_files, closing(self.journal()) as journal:
             sources = self.pictures(open_files, reach).sources
             answers = Answers(sources, journal, form)
-            if not any(journal.facts(source.name) for source in sources):
+            if not answers:
                 raise RequestError("No picture has been labelled yet. Start the batch first.")
             archive = path.with_suffix(".zip")
             losses = export_zip(answers, form, archive, labels=self.job.labels, threshold=threshold)
@@ -163,23 +177,42 @@ class Batch:
                 file.writestr("errors.csv", table)
         return TakenAway(_alone(archive), FORMATS[form], losses, unlabelled)
 
-    def put_into(self, project: Project, reach: Reach) -> tuple[int, int]:
-        """Each picture with its labels, if any, into `project`; how many, and how many could not be read (again)."""
-        put = missed = 0
+    def put_into(self, project: Project, reach: Reach) -> Put:
+        """Each picture with its labels, if any, into `project`, but for those put in before."""
+        put = missed = changed = there = 0
+        before = _before(project)
         with ExitStack() as open_files, closing(self.journal()) as journal:
             for source in self.pictures(open_files, reach).sources:
                 if (sample := journal.read(source.name)) is None:
                     continue
+                if journal.changed(source.name, source.stamp):
+                    changed += 1
+                    continue
                 try:
                     got = source.get()
-                    project.add_labelled(got.read_bytes() if isinstance(got, Path) else got, sample)
-                    put += 1
+                    data = got.read_bytes() if isinstance(got, Path) else got
+                    if (hashlib.sha256(data).hexdigest(), _first(sample.picture)) in before:
+                        there += 1
+                    else:
+                        project.add_labelled(data, sample)
+                        put += 1
                 except (ImageError, OSError):
                     missed += 1
-        return put, missed
+        return Put(put, missed, changed, there)
 
     def delete(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _before(project: Project) -> set[tuple[str, str]]:
+    """(SHA-256, name without the number that told it from another) of every picture in it."""
+    with project.store.database.read() as connection:
+        rows = connection.execute("SELECT file, name FROM picture").fetchall()
+    return {(Path(file).stem, _first(name)) for file, name in rows}
+
+
+def _first(name: str) -> str:
+    return re.sub(r"( \(\d+\))+(?=\.[^./]*$|$)", "", name.strip()[:MAX_NAME]).casefold()
 
 
 def collect(files: Iterable[Path], given: Given, open_files: ExitStack, reach: Reach) -> Found:

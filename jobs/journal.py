@@ -29,8 +29,12 @@ except ImportError:  # Windows has no such lock: there, nothing keeps a second r
 
 NAME = "journal.jsonl"
 
-_DAMAGED = f"{NAME} in the output folder is damaged. Delete it to begin anew, or choose another --out."
-_BUSY = "Another run is writing into the output folder. Wait for its end, or choose another --out."
+_DAMAGED = "What was labelled so far is damaged and cannot be read. Begin anew."
+_BUSY = "Another run is writing these labels just now. Wait for its end, or begin another one."
+
+
+class JournalError(RequestError):
+    """A journal cannot be gone on with; another folder, or none of it, can."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Journal:
     """Of one job in one folder. One process at a time; safe to call from several of its threads."""
 
     def __init__(self, folder: Path, job: Job) -> None:
-        """Goes on with the folder's journal or begins one; RequestError where it is of another question."""
+        """Goes on with the folder's journal or begins one; JournalError where it is of another question."""
         self._turn = threading.Lock()
         self._entries: dict[str, _Entry] = {}
         self._tally = Tally()
@@ -90,6 +94,11 @@ class Journal:
         """Whether anything came of a picture."""
         return name in self._entries
 
+    def changed(self, name: str, stamp: str) -> bool:
+        """Whether what came was of another picture of this name, which was replaced since."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.stamp != stamp
+
     def facts(self, name: str) -> Facts | None:
         """What is counted of a picture; None where nothing came of it."""
         entry = self._entries.get(name)
@@ -115,7 +124,7 @@ class Journal:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go of it with the process
             except OSError as error:
-                raise RequestError(_BUSY) from error
+                raise JournalError(_BUSY) from error
 
     def _read_all(self, question: Mapping[str, Any]) -> int:
         """Where the last whole line ends; what comes after is cut off."""
@@ -127,7 +136,7 @@ class Journal:
                 try:
                     self._put(at, row)
                 except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise RequestError(_DAMAGED) from error
+                    raise JournalError(_DAMAGED) from error
             end = at + length
         os.ftruncate(self._fd, end)
         return end
@@ -146,7 +155,7 @@ class Journal:
                     if at and not {"picture", "stamp", "answered", "record"} <= row.keys():
                         raise ValueError("no entry")
                 except ValueError as error:
-                    raise RequestError(_DAMAGED) from error
+                    raise JournalError(_DAMAGED) from error
                 yield at, len(line), row
                 at += len(line)
 
@@ -178,14 +187,11 @@ class Journal:
 
 def _agree(before: object, question: Mapping[str, Any]) -> None:
     if not isinstance(before, dict):
-        raise RequestError(_DAMAGED)
+        raise JournalError(_DAMAGED)
     differs = [key for key in question if before.get(key) != question[key]]
     if differs:
-        raise RequestError(
-            f"The output folder holds labels of another question: {' and '.join(differs[:3])} differ. "
-            f"Choose another --out, or delete {NAME} there to begin anew."
-        )
+        raise JournalError(f"What is labelled there answers another question: {' and '.join(differs[:3])} differ.")
 
 
 def unwritable(error: OSError) -> RequestError:
-    return RequestError(f"The results cannot be written to the output folder: {error.strerror or 'unknown fault'}.")
+    return RequestError(f"The labels cannot be written to the disk: {error.strerror or 'unknown fault'}.")

@@ -31,7 +31,7 @@ from grounding.settings import Settings
 from grounding.types import THRESHOLD, Harm, Level, Options, Task
 from jobs.answers import Answers, errors_csv
 from jobs.datasets import Hub
-from jobs.journal import Journal, unwritable
+from jobs.journal import NAME, Journal, JournalError, unwritable
 from jobs.run import Progress, parallel_for, run
 from jobs.sources import Skipped, Source, gather
 from jobs.tally import reason
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise RequestError("There are no pictures there.")
         backend = open_files.enter_context(open_backend(job, settings))
         _make(args.out)
-        journal = open_files.enter_context(closing(Journal(args.out, job)))
+        journal = open_files.enter_context(closing(_journal(args.out, job)))
         for each in skipped:
             _say(f"skipped {each.name}: {each.reason}")
         _label(args, sources, job, backend, journal)
@@ -68,6 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: stopped before the first picture\n")
     finally:
         open_files.close()
+
+
+def _journal(folder: Path, job: Job) -> Journal:
+    try:
+        return Journal(folder, job)
+    except JournalError as error:
+        raise RequestError(f"{error} Choose another --out, or delete {NAME} there to begin anew.") from error
 
 
 def _label(args: argparse.Namespace, sources: Sequence[Source], job: Job, backend: Backend, journal: Journal) -> None:

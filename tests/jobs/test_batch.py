@@ -169,7 +169,58 @@ def test_where_all_are_labelled_the_one_file_comes_by_itself(tmp_path: Path) -> 
 def test_its_pictures_and_labels_go_into_a_project(batch: Batch, tmp_path: Path) -> None:
     ran(batch)
     project = Project.create(tmp_path / "project")
-    assert batch.put_into(project, Reach()) == (6, 1), "the broken picture cannot be in it"
+    assert batch.put_into(project, Reach()) == (6, 1, 0, 0), "the broken picture cannot be in it"
     labelled = [project.sample(each.id) for each in project.pictures()]
     assert [len(each.result.detections) if each else None for each in labelled].count(2) == 5
     project.close()
+
+
+def test_put_in_twice_they_are_there_once_and_that_is_counted(tmp_path: Path) -> None:
+    files = [png(tmp_path / f"{folder}/a.png") for folder in ("one", "two")]
+    made = Batch.create(tmp_path / "batch", JOB, Given(), files)
+    ran(made)
+    with closing(Project.create(tmp_path / "project")) as project:
+        project.add_picture(other(), "a.png")
+        assert made.put_into(project, Reach()) == (2, 0, 0, 0), "two equal pictures are two, beside another of the name"
+        before = [(each.name, each.version) for each in project.pictures()]
+        assert made.put_into(project, Reach()) == (0, 0, 0, 2)
+        assert [(each.name, each.version) for each in project.pictures()] == before
+
+
+def other() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (9, 9), "red").save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_file_replaced_since_gets_no_labels_of_the_one_before(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        png(tmp_path / "set" / name)
+    made = Batch.create(tmp_path / "batch", JOB, Given(place=str(tmp_path / "set")))
+    ran(made)
+    png(tmp_path / "set/a.png", other())
+    taken = made.take_away("coco", 127, Reach(), tmp_path / "labels")
+    with zipfile.ZipFile(taken.path) as archive:
+        coco = json.loads(archive.read("annotations.json"))
+        (row,) = csv.DictReader(io.StringIO(archive.read("errors.csv").decode()))
+    assert [each["file_name"] for each in coco["images"]] == ["b.png"]
+    assert (taken.unlabelled, row["picture"], row["outcome"]) == (1, "a.png", "changed")
+    with closing(Project.create(tmp_path / "project")) as project:
+        assert made.put_into(project, Reach()) == (1, 0, 1, 0)
+        assert [each.name for each in project.pictures()] == ["b.png"]
+    ran(made)
+    with closing(Project.create(tmp_path / "second")) as project:
+        assert made.put_into(project, Reach()) == (2, 0, 0, 0), "asked about anew"
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, text: str) -> int:
+        with self.open("w") as file:
+            file.write(text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(RequestError, match="No space left"):
+        Batch.create(tmp_path / "batch", JOB, Given())
+    assert find(tmp_path) == []
+    assert not (tmp_path / "batch").exists()

@@ -195,7 +195,9 @@ def test_another_question_into_the_same_folder_is_refused_and_another_format_is_
     assert len(service.requests) == 1, "another format of the same labels asks nothing anew"
     before = Path("out/results.json").read_bytes()
     assert run(path, "--labels", "dog") == 2
-    assert "another question: labels differ" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "another question: labels differ" in said
+    assert "Choose another --out" in said
     assert len(service.requests) == 1
     assert Path("out/results.json").read_bytes() == before
     assert json.loads(Path("out/annotations.json").read_text())["images"][0]["file_name"] == "a.png"

@@ -190,6 +190,8 @@ def test_another_question_is_refused_and_what_is_there_stays(tmp_path: Path, job
     with pytest.raises(RequestError, match=f"another question: {word} differ") as refused:
         Journal(tmp_path, job)
     assert len(str(refused.value)) < 200
+    assert "--out" not in str(refused.value), "the page shows it too"
+    assert NAME not in str(refused.value)
     assert (tmp_path / NAME).read_bytes() == before
 
 
