@@ -30,16 +30,21 @@ from ui.trial import MANY, TWO, Trial
 _SCRIPT = Path(__file__).parents[1] / "assets" / "js" / "compare.js"
 _TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
   document.querySelector('#pp-cmp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
+_IN_SIGHT = "(session, made) => [session, made, Boolean(document.querySelector('#pp-cmp-board')?.offsetParent)]"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
 class ComparePage:
-    """trial: what was asked last. followed: the prompt last taken over from the Picture page."""
+    """trial: what was asked last. followed: the prompt last taken over from the Picture page.
+
+    open: whether the page is looked at; the browser says so whenever it is asked.
+    """
 
     tab: gr.Tab
     trial: gr.State
     followed: gr.State
+    open: gr.Checkbox
     picture: gr.HTML
     prompt: gr.Textbox
     task: gr.Radio
@@ -61,6 +66,7 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
     """`prompt`: what the Picture page would look for in its first picture."""
     with gr.Tab("Compare", id="compare") as tab, gr.Row(elem_id="pp-cmp-layout"):
         made, followed = gr.State(None, time_to_live=KEPT_S), gr.State(prompt)
+        seen = gr.Checkbox(False, visible=False)
         with gr.Column(elem_id="pp-cmp-left"):
             with gr.Column(elem_classes="pp-card"):
                 kind = gr.Radio(
@@ -140,6 +146,7 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
         tab,
         made,
         followed,
+        seen,
         picture,
         words,
         task,
@@ -279,11 +286,15 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
         got = attempt(lambda: trial_asking.show(made, trial.read_iou(least_iou)))
         return markup.trouble(got) if isinstance(got, Problem) else got
 
-    def move(now: Session, made: Trial | None) -> list[Any]:
+    def move(now: Session, made: Trial | None, seen: object) -> list[Any]:
+        if seen is not True:  # drawn once somebody looks: every correction comes by here
+            return [gr.skip()] * 3
+        drawn = attempt(lambda: (_picture(now.picture), gr.skip() if made is not None else _waiting(now.picture)))
+        if isinstance(drawn, Problem):
+            return [markup.trouble(drawn), "", gr.skip()]
         other = made is not None and (now.picture is None or now.picture.path != made.picture.path)
         words = "This comparison is about an earlier picture; there is another one on the Picture page by now."
-        board = gr.skip() if made is not None else _waiting(now.picture)
-        return [_picture(now.picture), markup.beware(words) if other else "", board]
+        return [drawn[0], markup.beware(words) if other else "", drawn[1]]
 
     def use(now: Session, made: Trial | None, posted: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         post = posted._data if isinstance(posted._data, dict) else {}
@@ -299,6 +310,8 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
         return {session: got, panel.stale: "", pages: gr.update(selected="picture"), **asking.shown(result, got)}
 
     panel.iou.change(match, [panel.trial, panel.iou], panel.board, trigger_mode="always_last", **_QUIET)
-    session.change(move, [session, panel.trial], [panel.picture, panel.stale, panel.board], **_QUIET)
+    inputs, shown = [session, panel.trial, panel.open], [panel.picture, panel.stale, panel.board]
+    session.change(move, inputs, shown, js=_IN_SIGHT, **_QUIET)
+    panel.tab.select(move, inputs, shown, js="(session, made) => [session, made, true]", **_QUIET)
     outputs = [session, panel.stale, pages, *result.cleared]
     panel.board.select(use, [session, panel.trial], outputs, show_progress="hidden", api_visibility="private")

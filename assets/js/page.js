@@ -4,11 +4,12 @@
   const MAX_BYTES = 50_000_000; // grounding.images.MAX_BYTES
   const ASKS = "button.pp-needs-picture, .pp-needs-picture button";
   const BRINGS = "#pp-gallery button, #pp-compose, #pp-fetch";
+  // Screen readers announce what happens in these; gradio replaces their content, never the elements themselves.
+  const SAYS = "#pp-status, #pp-project-said, #pp-member-said, #pp-album-said, #pp-batch-told, #pp-batch-put-said";
   const LONGEST_WAIT_MS = 20_000; // for a picture on its way
   const PROMPT_WAIT_MS = 150; // the prompt comes with the picture
   const $ = (selector) => document.querySelector(selector);
 
-  announceStatus();
   document.addEventListener("keydown", moveBetweenTabs);
   document.addEventListener("click", pressInside);
   let coming = null; // a promise of the picture that is on its way
@@ -16,19 +17,18 @@
   for (const kind of ["drop", "paste"]) document.addEventListener(kind, takeGiven, true);
   document.addEventListener("change", takeChosen, true);
   for (const kind of ["drop", "change"]) document.addEventListener(kind, weighBatch, true);
-  new MutationObserver(widenChoosers).observe(document.body, { childList: true, subtree: true });
-  widenChoosers();
+  new MutationObserver(amend).observe(document.body, { childList: true, subtree: true });
+  amend();
 
-  // Screen readers announce what happens in the status line; gradio replaces its content, never the element itself.
-  function announceStatus() {
-    const status = $("#pp-status");
-    if (!status) return void setTimeout(announceStatus, 100);
-    status.setAttribute("aria-live", "polite");
+  // Whatever came newly into the page: a tab's content does with its first visit.
+  function amend() {
+    widenChoosers();
+    for (const each of document.querySelectorAll(SAYS)) if (!each.hasAttribute("aria-live")) each.setAttribute("aria-live", "polite");
   }
 
   // Tabs by arrow keys, as screen readers say they work.
   function moveBetweenTabs(event) {
-    const tab = event.target.closest?.(':is(#pp-tabs, #pp-batch-from) [role="tab"]');
+    const tab = event.target.closest?.('#pp-pages [role="tab"]');
     const step = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     if (!tab || !step) return;
     const tabs = [...tab.parentElement.querySelectorAll('[role="tab"]')].filter((each) => each.offsetParent);

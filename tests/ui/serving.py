@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,24 @@ class Served:
     page: Any
     pool: EchoPool
 
-    def remembered(self) -> list[str]:
-        """Everything the server holds for its visitors' sessions, as text."""
-        sessions = self.page.app.state_holder.session_data.values()
-        return [repr(value) for each in sessions for value in (*each.config_values.values(), *each.state_data.values())]
+    def forgets(self, secret: str) -> bool:
+        return forgets(self.page, secret)
+
+
+def remembered(page: Any) -> list[str]:
+    """Everything the server holds for its visitors' sessions, as text."""
+    sessions = list(page.app.state_holder.session_data.values())
+    return [repr(value) for each in sessions for value in (*each.config_values.values(), *each.state_data.values())]
+
+
+def forgets(page: Any, secret: str, within_s: float = 10) -> bool:
+    """Whether the server holds `secret` no more; soon, for a run ends a moment after its result is shown."""
+    ends = time.monotonic() + within_s
+    while any(secret in each for each in remembered(page)):
+        if time.monotonic() > ends:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 @functools.cache

@@ -84,3 +84,16 @@ def test_a_preview_of_a_download_leaves_no_file(
 
 def files_in(desk: Desk) -> set[Path]:
     return set(desk.shelf._folder.rglob("*"))
+
+
+def test_the_comparison_draws_the_picture_for_those_who_look_and_an_expired_one_ends_in_a_sentence(
+    built: tuple[dict[str, Callable[..., Any]], Desk], session: Session
+) -> None:
+    move = built[0]["move"]
+    assert move(session, None, None) == move(session, None, False) == [gr.skip()] * 3
+    picture, _, board = move(session, None, True)
+    assert "a.png" in picture
+    assert "data:image/jpeg" in board
+    assert session.picture is not None
+    other = replace(session.picture, shown=session.picture.shown.with_name("gone"))
+    assert "deleted after two hours" in move(replace(session, picture=other), None, True)[0]
