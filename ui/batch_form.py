@@ -18,7 +18,7 @@ from grounding.types import Task
 from jobs.batch import Given
 from jobs.datasets import HUB
 from jobs.work import Job
-from ui.form import Form, is_local, read_form
+from ui.form import Form, is_local, local_path, read_form
 from ui.options import heeded
 
 MOST_SHARED = 300
@@ -71,10 +71,8 @@ def read_given(values: Mapping[str, object], settings: Settings) -> tuple[Given,
     place = _line(values.get("place"), "The folder")
     if place and not local:
         raise RequestError("On a shared page folders of its machine are not read. Drop the files, or a ZIP of them.")
-    if place and not Path(place).expanduser().is_absolute():
-        raise RequestError("Give the folder's whole path, from / or ~ or the drive on.")
-    if place and not _is_there(Path(place).expanduser()):
-        raise RequestError("There is no such folder or file on this machine. Check the path.")
+    if place:
+        place = str(local_path(place))
     dataset = _dataset(_line(values.get("dataset"), "The data set"))
     split = _line(values.get("split"), "The split")
     if not _SPLIT.fullmatch(split):
@@ -138,10 +136,3 @@ def _line(value: object, what: str) -> str:
     if not isinstance(value, str) or len(value) > 1_000 or any(not each.isprintable() for each in value.strip()):
         raise RequestError(f"{what} should be one line of text.")
     return value.strip()
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that is too long, a folder that may not be looked into
-        return False

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from backends import SPECS, first_choice
 from grounding.errors import ConfigError, RequestError
@@ -106,6 +107,20 @@ def offered(settings: Settings) -> tuple[str, ...]:
 
 def is_local(settings: Settings) -> bool:
     return settings.local
+
+
+def local_path(text: str) -> Path:
+    """A folder or file of this machine, by its whole path; RequestError where there is none."""
+    try:
+        path = Path(text.strip().strip("\"'")).expanduser()
+        whole, there = path.is_absolute(), path.exists()
+    except (OSError, RuntimeError, ValueError):  # too long a name, a home of nobody, a NUL
+        whole, there = True, False
+    if not whole:
+        raise RequestError("Give the folder's whole path, from / or ~ or the drive on.")
+    if not there:
+        raise RequestError("There is no such folder or file on this machine. Check the path.")
+    return path
 
 
 def _text(value: object, limit: int) -> str:

@@ -14,11 +14,13 @@ from typing import Any
 
 import gradio as gr
 
+from grounding.errors import RequestError
 from grounding.exports import FORMATS
 from grounding.types import THRESHOLD
 from jobs.shelf import folder_name
 from ui import asking, exports_panel, markup, project_markup, project_view, projects
 from ui.desk import Desk
+from ui.form import local_path
 from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.project_panel import ProjectPage, build
@@ -161,10 +163,9 @@ def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
         yield from _taken(made, view, files, desk, str(request.session_hash))
 
     def from_path(view: Viewed, path: object, request: gr.Request) -> Iterator[Updates]:
-        found = Path(str(path).strip().strip("\"'")).expanduser() if isinstance(path, str) and path.strip() else None
-        if found is None or not desk.settings.local or not found.exists():
-            words = "There is no such folder or file on this machine. Give its whole path."
-            yield {made.said: markup.trouble(Problem(words))}
+        found = attempt(lambda: _local(path, desk))
+        if isinstance(found, Problem):
+            yield {made.said: markup.trouble(found)}
             return
         yield from _taken(made, view, [(found, found.name)], desk, str(request.session_hash))
 
@@ -176,18 +177,30 @@ def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
         gr.on([button.click, path.submit], from_path, [made.viewed, path], made.shown, **once)
 
 
+def _local(path: object, desk: Desk) -> Path:
+    if not desk.settings.local:
+        raise RequestError("On a shared page folders of its machine are not read. Upload the files.")
+    if not isinstance(path, str) or not path.strip():
+        raise RequestError("Give the folder's or file's whole path first.")
+    return local_path(path)
+
+
 def _taken(
     made: ProjectPage, view: Viewed, files: Sequence[tuple[Path, str]], desk: Desk, visitor: str
 ) -> Iterator[Updates]:
-    """Progress in a line while files come in, then the project with them."""
+    """Progress in a line while files come in, then the project with them.
+
+    They come in to the end, also when the visitor leaves; nobody waits for that: this is closed on the event loop then.
+    """
     news: News[str] = News()
     began, far = time.monotonic(), ""
-    with ThreadPoolExecutor(1, thread_name_prefix="take") as thread:
-        work = thread.submit(lambda: attempt(lambda: project_view.take(files, view, desk.projects, visitor, news.tell)))
-        while not work.done():
-            far = news.take() or far
-            yield {made.said: markup.busy(f"Adding {far}".strip(), int(time.monotonic() - began))}
-            wait([work], _POLL_S)
+    thread = ThreadPoolExecutor(1, thread_name_prefix="take")
+    work = thread.submit(lambda: attempt(lambda: project_view.take(files, view, desk.projects, visitor, news.tell)))
+    thread.shutdown(wait=False)
+    while not work.done():
+        far = news.take() or far
+        yield {made.said: markup.busy(f"Adding {far}".strip(), int(time.monotonic() - began))}
+        wait([work], _POLL_S)
     done = work.result()
     if isinstance(done, Problem):
         yield _show(made, view, desk, visitor, markup.trouble(done))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from backends import first_choice
 from grounding.errors import ConfigError, GroundingError, RequestError
 from grounding.settings import Settings
 from grounding.types import Harm, Level, Task, View
-from ui.form import offered, read_form, read_labels, read_view
+from ui.form import local_path, offered, read_form, read_labels, read_view
 
 LAPTOP = Settings()
 KNOWN = ("mask", "box", "label")
@@ -169,3 +170,22 @@ def test_a_view_is_read_from_its_widgets() -> None:
 def test_an_odd_view_is_refused(overlays: object, threshold: object, floor: object) -> None:
     with pytest.raises(RequestError):
         read_view([overlays, threshold, floor], KNOWN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("~nobodyxx/p", id="the home of nobody"),
+        pytest.param("/" + "x" * 5000, id="too long a name"),
+        pytest.param("/tmp\0", id="a NUL"),
+        pytest.param("photos", id="not whole"),
+        pytest.param("/there/is/none", id="not there"),
+    ],
+)
+def test_a_path_of_nothing_on_this_machine_is_refused(text: str) -> None:
+    with pytest.raises(RequestError, match="path"):
+        local_path(text)
+
+
+def test_a_path_may_stand_in_quotes(tmp_path: Path) -> None:
+    assert local_path(f' "{tmp_path}" ') == tmp_path

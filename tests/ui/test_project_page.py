@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 
@@ -26,7 +28,7 @@ from grounding.types import NoteKind, Outcome, Review, Task
 from jobs.project import Order
 from jobs.project_archive import save_as
 from tests.ui.echo import EchoPool
-from ui import actions, corrections, project_bar, project_markup, project_view, projects
+from ui import actions, corrections, project_bar, project_markup, project_page, project_view, projects
 from ui.desk import Desk
 from ui.form import read_form
 from ui.project_view import Viewed
@@ -448,6 +450,27 @@ def test_a_folder_of_this_machine_becomes_a_project_of_its_name(desk: Desk, tmp_
     assert "b.png" in words
     with desk.projects.lend("photos", ME) as project:
         assert [each.name for each in project.pictures()] == ["deep/a.png"]
+
+
+def test_a_visitor_who_leaves_holds_up_nobody_while_their_files_come_in(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, done = threading.Event(), threading.Event()
+
+    def slow(files: object, view: Viewed, *_: object) -> tuple[Viewed, str]:
+        goes_on.wait(20)
+        done.set()
+        return view, ""
+
+    monkeypatch.setattr(project_view, "take", slow)
+    with gr.Blocks():
+        page = project_page.build(desk.settings)
+    coming = project_page._taken(page, Viewed("Garden"), [(Path("a.png"), "a.png")], desk, ME)
+    assert "Adding" in next(coming)[page.said]
+    coming.close()  # type: ignore[attr-defined]
+    assert not done.is_set()
+    goes_on.set()
+    assert done.wait(20), "what was begun is done to the end"
 
 
 def broken_archive(folder: Path, desk: Desk) -> Path:
