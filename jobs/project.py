@@ -60,6 +60,7 @@ class Project:
         project = cls(Store(folder))
         with project.store.database.change() as connection:
             connection.execute("INSERT INTO project VALUES (?, 0, 0)", (name or folder.name,))
+            project.store.identity()
         return project
 
     @classmethod
@@ -123,6 +124,11 @@ class Project:
         """Where that file lies."""
         (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
         return self.folder / PICTURES / str(file)
+
+    def key(self, picture: int) -> str:
+        """What tells the picture from every other: no picture of another project, or of other content, has the same."""
+        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
+        return f"{self.store.identity()} {file}"
 
     def thumbnail(self, picture: int) -> bytes:
         """The picture small, upright, as JPEG."""

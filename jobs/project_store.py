@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ _SCHEMA = """
 CREATE TABLE project (name TEXT NOT NULL, actions INTEGER NOT NULL, naming INTEGER NOT NULL);
 CREATE TABLE naming (number INTEGER PRIMARY KEY, action INTEGER NOT NULL, what TEXT NOT NULL, words TEXT NOT NULL);
 CREATE TABLE picture (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE COLLATE NOCASE,
     file TEXT NOT NULL,
     width INTEGER NOT NULL,
@@ -162,6 +163,14 @@ class Store:
         if row is None:
             raise RequestError("This picture is not in the project any more. Choose another.")
         return row
+
+    def identity(self) -> str:
+        """What tells this project from every other, one made again under its name too. Older files get one now."""
+        with self.database.change() as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS identity (key TEXT NOT NULL)")
+            if connection.execute("SELECT 1 FROM identity").fetchone() is None:
+                connection.execute("INSERT INTO identity VALUES (?)", (uuid.uuid4().hex,))
+            return str(self.row("SELECT key FROM identity")[0])
 
     def entries(self, order: Order, which: Which) -> list[Entry]:
         where, values = _where(which)

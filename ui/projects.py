@@ -42,7 +42,21 @@ def member(project: Project, name: str, picture: int, order: Order) -> Member:
     entry = project.entry(picture)
     left = sum(each.state is Review.OPEN for each in entries)
     labels = tuple(each.name for each in classes(project) if each.name)
-    return Member(name, project.name, picture, entry.version, order, place, len(entries), entry.state, left, labels)
+    return Member(name, project.name, picture, entry.version, order, place, len(entries), entry.state, left, labels,
+                  project.key(picture))  # fmt: skip
+
+
+def _check(project: Project, at: Member) -> None:
+    """RequestError where the picture was removed, or the project was and another has its name."""
+    if project.key(at.picture) != at.key:
+        raise RequestError("This picture is not in the project any more. Choose another, or add it again.")
+
+
+def _is_in(project: Project, at: Member) -> bool:
+    try:
+        return project.key(at.picture) == at.key
+    except RequestError:  # it was removed
+        return False
 
 
 def keep_edit(after: Session, projects: Projects, visitor: str) -> Session:
@@ -51,6 +65,7 @@ def keep_edit(after: Session, projects: Projects, visitor: str) -> Session:
     if at is None or after.answer is None:
         return after
     with projects.lend(at.project, visitor) as project:
+        _check(project, at)
         found = after.answer.result.detections
         project.set_labels(at.picture, found, since=at.version)
         labels = dict.fromkeys((*at.labels, *(each.label for each in found if each.label)))
@@ -76,6 +91,7 @@ def _kept(sheet: Sheet, projects: Projects, visitor: str) -> Sheet:
     assert answer is not None
     try:
         with projects.lend(at.project, visitor) as project:
+            _check(project, at)
             sample = project.put_answer(at.picture, answer.task, _signed(answer))
             found = sample.result.detections
             result = replace(answer.result, detections=found, notes=_notes(answer.result, sample.result))
@@ -94,7 +110,10 @@ def add(now: Session, projects: Projects, visitor: str, name: str, *, new: bool)
         projects.create(name, visitor).close()
     name = folder_name(name)
     with projects.lend(name, visitor) as project:
-        sheets = tuple(each if each.member else _added(each, project, name) for each in now.sheets)
+        sheets = tuple(
+            each if (at := each.member) and (at.project != name or _is_in(project, at)) else _added(each, project, name)
+            for each in now.sheets
+        )
         members = [each.member and member(project, each.member.project, each.member.picture, each.member.order)
                    if each.member and each.member.project == name else each.member for each in sheets]  # fmt: skip
     sheets = tuple(replace(each, member=at) for each, at in zip(sheets, members, strict=True))
@@ -132,6 +151,7 @@ def decide(now: Session, state: Review | None, projects: Projects, visitor: str,
     at = _member(now)
     with projects.lend(at.project, visitor) as project:
         if state is not None:
+            _check(project, at)
             project.set_state(at.picture, state, since=at.version)
         following = project.next_open(at.order, after=at.picture)
     return show(projects, visitor, at.project, at.picture if following is None else following, at.order, shelf)

@@ -257,6 +257,41 @@ def test_a_project_deleted_in_another_window_takes_nothing_more(desk: Desk) -> N
     assert "not in the project" in after.answer.result.notes[-1].detail
 
 
+def removed(desk: Desk, view: Viewed) -> None:
+    project_view.act(view, {"act": "remove", "n": "3"}, desk.projects, ME)
+    with desk.projects.lend("Garden", ME) as project:
+        project.add_picture(png("red"), "another.png")
+
+
+def made_again(desk: Desk, view: Viewed) -> None:
+    project_view.act(view, {"act": "delete"}, desk.projects, ME)
+    fill(desk)
+
+
+@pytest.mark.parametrize("change", [removed, made_again])
+def test_what_is_gone_takes_nothing_and_no_other_picture_gets_it(
+    desk: Desk, change: Callable[[Desk, Viewed], None]
+) -> None:
+    view = fill(desk)
+    session = asked(desk, shown(desk, 3))
+    change(desk, view)
+    for late in (
+        lambda: edited(desk, session, label="lynx"),
+        lambda: project_bar.acted(session, {"act": "approve"}, desk, ME),
+    ):
+        with pytest.raises(RequestError, match="not in the project any more"):
+            late()
+    after = asked(desk, session, "cow")
+    assert after.answer is not None
+    assert "not in the project" in after.answer.result.notes[-1].detail
+    with desk.projects.lend("Garden", ME) as project:
+        assert [each.version for each in project.pictures()] == [0, 0, 0]
+        before = {each.id for each in project.pictures()}
+    added = projects.add(after, desk.projects, ME, "Garden", new=False)
+    assert added.member is not None
+    assert added.member.picture not in before, "added again it is a picture of its own"
+
+
 @pytest.mark.parametrize(
     "settings",
     [pytest.param({"on_space": True}, id="a Space"), pytest.param({"host": "0.0.0.0"}, id="a page open to a network")],
