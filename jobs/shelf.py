@@ -53,9 +53,10 @@ class Shelf:
         self._left: dict[str, float] = {}  # visitor -> when they went, monotonic seconds
 
     def names(self, visitor: str = "") -> list[str]:
-        """The projects there are, by name."""
+        """The projects there are, by name; a folder that no name leads to is none, or another would be meant by it."""
         try:
-            found = [each.name for each in self._folder(visitor).iterdir() if (each / FILE).is_file()]
+            every = [each.name for each in self._folder(visitor).iterdir() if (each / FILE).is_file()]
+            found = [name for name in every if _is_folder_name(name)]
         except OSError:  # none was ever made
             return []
         return sorted(found, key=str.casefold)
@@ -113,11 +114,15 @@ class Shelf:
         return import_archive(archive, self._place(name, visitor))
 
     def delete(self, name: str, visitor: str = "") -> None:
-        """The project and its pictures are gone for good."""
+        """The project and its pictures are gone for good; RequestError where something of it stays."""
         place = self._place(name, visitor)
         if not (place / FILE).is_file():
             raise RequestError("There is no such project. Check its name.")
         shutil.rmtree(place, ignore_errors=True)
+        if place.exists():
+            raise RequestError(
+                "The project could not be deleted whole. Close what uses its files, and try again."
+            )
 
     def leave(self, visitor: str) -> None:
         """The visitor has gone: what was temporary goes too, after a while."""
@@ -150,3 +155,10 @@ def folder_name(name: str) -> str:
     if not re.search(r"\w", plain) or re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", plain):
         raise RequestError("Give the project a name of letters and digits.")
     return plain
+
+
+def _is_folder_name(name: str) -> bool:
+    try:
+        return folder_name(name) == name
+    except RequestError:
+        return False

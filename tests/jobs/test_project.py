@@ -482,6 +482,28 @@ def test_on_a_space_each_visitor_has_their_own_until_they_leave() -> None:
     assert shelf.names("anna") == []
 
 
+def test_a_folder_that_no_name_leads_to_is_not_listed_for_another_would_be_deleted(tmp_path: Path) -> None:
+    shelf = Shelf(Settings.from_env({"PINPOINT_PROJECTS": str(tmp_path)}))
+    shelf.create("cats.2").close()
+    for name in ("cats.2", ".cats", "---"):
+        Project.create(tmp_path / name).close()
+    assert shelf.names() == ["cats-2"]
+
+
+def test_a_project_that_stays_where_it_was_is_not_called_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(Settings.from_env({"PINPOINT_PROJECTS": str(tmp_path)}))
+    shelf.create("cats").close()
+    with monkeypatch.context() as patched:  # a folder that may not be written to, which root writes to all the same
+        patched.setattr("os.unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
+        with pytest.raises(RequestError, match="could not be deleted"):
+            shelf.delete("cats")
+    assert shelf.names() == ["cats"]
+    shelf.delete("cats")
+    assert shelf.names() == []
+
+
 @pytest.mark.parametrize("name", ["", " ", "..", "../..", "/", "---", "CON", "lpt1", "\0"])
 def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
     with pytest.raises(RequestError, match="letters and digits"):
