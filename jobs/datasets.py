@@ -24,6 +24,12 @@ HUB = "hf://datasets/"
 """How a data set is named, as in the Hub's own file system: hf://datasets/OWNER/NAME[@REVISION][/FOLDER]."""
 
 _NAME = re.compile(re.escape(HUB) + r"(?P<repo>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?(/(?P<folder>.*))?", re.ASCII)
+_SPLITS = (
+    ("train", "training"),
+    ("validation", "valid", "val", "dev"),
+    ("test", "testing", "eval", "evaluation"),
+)
+"""Words that the Hub takes for the same split, after its page on a dataset repository's structure."""
 _GROUPS_KEPT = 2  # of rows, read and unpacked: the one in use and the one before, which a slow worker may still want
 
 
@@ -95,7 +101,9 @@ class Hub:
 
 def _is_of(split: str, path: str) -> bool:
     """By the Hub's own rule: the split's name stands in the path between marks: data/train-00000-of-00004.parquet."""
-    return re.search(rf"(^|[/._ -]){re.escape(split)}([/._ -]|\d|$)", path, re.IGNORECASE) is not None
+    words = next((each for each in _SPLITS if split.casefold() in each), (split,))
+    named = "|".join(map(re.escape, words))
+    return re.search(rf"(^|[/._ -])({named})([/._ -]|\d|$)", path, re.IGNORECASE) is not None
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
