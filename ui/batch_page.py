@@ -14,7 +14,7 @@ import gradio as gr
 from backends import SPECS, first_choice
 from grounding.errors import RequestError
 from grounding.types import Task
-from jobs.batch import TakenAway
+from jobs.batch import Put, TakenAway
 from jobs.shelf import folder_name
 from ui import batch_markup, exports_panel, markup, sidebar
 from ui.batch_estimate import Counted, before, count
@@ -289,7 +289,7 @@ def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.Brows
         yield [said, gr.update(value=str(made.path), visible=True, label=f"Download {made.path.name}")]
 
     def put(mine: object, name: object) -> str:
-        def into() -> tuple[int, int]:
+        def into() -> Put:
             if batches.shared or not isinstance(name, str) or not name.strip():
                 raise RequestError("Name the project first.")
             projects = desk.projects
@@ -301,8 +301,10 @@ def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.Brows
         got = attempt(into)
         if isinstance(got, Problem):
             return markup.trouble(got)
-        missed = f" {got[1]} could not be read again." if got[1] else ""
-        return markup.hint(f"{got[0]} {'picture is' if got[0] == 1 else 'pictures are'} in the project now.{missed}")
+        said = f"{got.pictures} {'picture is' if got.pictures == 1 else 'pictures are'} in the project now."
+        said += f" {got.missed} could not be read again." if got.missed else ""
+        said += f" {got.changed} stayed out: the file changed since it was labelled." if got.changed else ""
+        return markup.hint(said + (f" {got.there} were there before and stay as they are." if got.there else ""))
 
     slow = {**_QUIET, "trigger_mode": "once", "concurrency_id": "export", "concurrency_limit": 2}
     panel.make.click(make, [number, panel.form, panel.threshold], [panel.lost, panel.file], **slow)

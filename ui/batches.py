@@ -22,7 +22,7 @@ from backends import SPECS, Pool
 from grounding.backend import Backend
 from grounding.errors import RequestError, Stopped
 from grounding.settings import Settings
-from jobs.batch import Batch, Found, Given, Reach, TakenAway, collect, find
+from jobs.batch import Batch, Found, Given, Put, Reach, TakenAway, collect, find
 from jobs.datasets import Hub
 from jobs.project import Project
 from jobs.run import parallel_for, run
@@ -137,7 +137,7 @@ class Batches:
     def take_away(self, number: str, form: str, threshold: int, path: Path) -> TakenAway:
         return self._idle(number).take_away(form, threshold, self._reach, path)
 
-    def put_into(self, number: str, project: Project) -> tuple[int, int]:
+    def put_into(self, number: str, project: Project) -> Put:
         return self._idle(number).put_into(project, self._reach)
 
     def collect(self, given: Given, files: tuple[Path, ...], open_files: ExitStack) -> Found:
