@@ -14,8 +14,7 @@ What is decided here, since no guide does:
 
 from __future__ import annotations
 
-import re
-
+from grounding.codecs.characters import visible
 from grounding.codecs.gemini_boxes import PlaceError, box_1000, clamped, point_in_picture
 from grounding.codecs.gemini_growth import closed, whole_part
 from grounding.codecs.gemini_item import Item
@@ -34,7 +33,6 @@ MAX_MASK_PIXELS = 64 * 2**20  # of one answer, 256 MiB as float32: a thousand of
 _LABEL_LIMIT = 1000  # characters; Gemini explains itself in labels of 200, a longer one is a loop
 _SAYING_SHOWN = 120  # characters of a message in the answer
 _NOTHING = frozenset({"null", "none", "nothing", "n/a"})
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def decode(text: str, *, mask_decoder: MaskDecoder | None = None, pictures: int = 1) -> Decoded:
@@ -234,7 +232,7 @@ def _text(label: Value) -> str:
         return ""
     if isinstance(label, Bare):
         label = label.strip("`*«»") or label  # **cat**
-    return _INVISIBLE.sub("", whole(str(label))).strip()
+    return visible(whole(str(label))).strip()
 
 
 def _fingerprint(mask: Value) -> object:

@@ -135,24 +135,26 @@ class _Finder:
         above = above if said is None else replace(above, picture=said)
         template = bool(found) and all(lists.is_template(value) for value in found.values())
         placed = bool(keys.GEOMETRY & found.keys())
+        firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
         if placed and not template:
             documented = any(lists.squeeze(key) == keys.DOCUMENTED_BOX for key in group)
             self._add(found, label, above, node, mended=not documented)
-        elif label is not None and not template and not any(isinstance(value, Node) for value in rest.values()):
+        elif label is not None and not template and not any(_is_used(*each, firm) for each in rest.items()):
             self._append(Item(label=label, cut=node.cut))
         outside = _Above(picture=above.picture)
         for value in found.values():
             yield from ((child, outside) for child in _swallowed(value))
-        firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
         entry = _Above(label, found.get(keys.SCORE), picture=above.picture)
         for name, value in rest.items():
             if not isinstance(value, Node):
                 continue
             inner = outside if placed or template else _inherited(name, value, entry, firm, above)
-            boxes = [] if found or keys.NO_BOX.fullmatch(name) else lists.quads(value)
-            for numbers, own in boxes:
-                mends = {inner.mend} if inner.mend and not own else set()
-                self._append(Item(label=own or inner.label, box=numbers, mends=mends, picture=inner.picture))
+            boxes = [] if placed or template else keys.unnamed_boxes(name, value)
+            items = shared_out(Item(score=found.get(keys.SCORE), picture=inner.picture), len(boxes))
+            for item, (numbers, own) in zip(items, boxes, strict=True):
+                item.mends |= {inner.mend} if inner.mend and not own else set()
+                item.label, item.box = own or inner.label, numbers
+                self._append(item)
             if not boxes:
                 yield value, inner
 
@@ -214,6 +216,21 @@ def _inherited(name: str, value: Node, own: _Above, firm: bool, above: _Above) -
     if own.label is None and not keys.WRAPPER.fullmatch(name) and (key := name.replace("_", " ").strip()):
         return _Above(key, score, _FROM_KEY, picture=own.picture)
     return _Above(above.label, score, above.mend, picture=own.picture)
+
+
+def _is_used(name: str, value: Value, firm: bool) -> bool:
+    """Whether `value`, beside a label, may give an object or a message, says there is none, or lacks its end.
+
+    Whatever it holds it may where the label is not `firm`: {"@type": …, "metadata": {…}} is no object.
+    """
+    if not isinstance(value, Node):
+        return False
+    if not firm or not value.closed or not value.entries or keys.unnamed_boxes(name, value) or keys.says(name, value):
+        return True
+    if any(isinstance(each, Node) or keys.says(key, each) for key, each in value.entries):
+        return True
+    known = [keys.meanings(group) for group in keys.groups(value)]
+    return any(keys.GEOMETRY & found.keys() or keys.take_label(rest) is not None for found, rest in known)
 
 
 def _is_place(node: Node) -> bool:

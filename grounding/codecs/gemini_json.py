@@ -111,8 +111,11 @@ class _Reader:
                 self.pos = len(self.text)
                 return
             self.pos = token.end()
-            self.readers[token.lastgroup](token[token.lastgroup or 0])
-            self.after = token.lastgroup
+            kind = token.lastgroup
+            if kind == "colon" and self._is_among_words(token[kind]):
+                kind = "word"
+            self.readers[kind](token[token.lastgroup or 0])
+            self.after = kind
 
     def _push(self, node: Node) -> None:
         self.stack.append(node)
@@ -188,6 +191,11 @@ class _Reader:
         line = self.text.rfind("\n", max(0, self.pos - 40), self.pos) + 1
         if self.text[line : self.pos].strip() == "```":
             self._unwind(cut=False)
+
+    def _is_among_words(self, mark: str) -> bool:
+        """True for the = of "label": cat = black, which makes no key of what stands before it."""
+        key, before = self.stack[-1].entries[-1] if self.stack[-1].entries else (None, None)
+        return mark[0] == "=" and self.after == "word" and key is not None and isinstance(before, Bare)
 
     def _colon(self, mark: str) -> None:
         """What came just before is a key."""

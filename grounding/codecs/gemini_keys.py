@@ -78,7 +78,16 @@ def meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value
         found[MASK] = rest.pop("masks")
     if BOX not in found and lists.named_box(rest.items()):
         found[BOX] = Node("{", -1, closed=True, entries=list(rest.items()))
+    if MASK in found and BOX not in found and POINT not in found:
+        unnamed = [name for name, value in rest.items() if unnamed_boxes(name, value)]
+        if len(unnamed) == 1:
+            found[BOX] = rest.pop(unnamed[0])
     return found, rest
+
+
+def unnamed_boxes(name: str, value: Value) -> list[tuple[list[float], str]]:
+    """The lists of four numbers, each with its name or "", under a key that is none of those known for boxes."""
+    return lists.quads(value) if isinstance(value, Node) and not NO_BOX.fullmatch(name) else []
 
 
 def picture_number(value: Value) -> int | None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from grounding.codecs.characters import visible
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH, MaskDecoder, with_masks
 from grounding.codecs.paligemma_prompts import PROMPTS, language_code
 from grounding.codecs.paligemma_scan import (
@@ -35,7 +36,6 @@ LOC_BINS = 1024  # <loc0000> … <loc1023>
 _LABEL_LIMIT = 200  # characters; a longer "label" is a model that ran away
 _PREFIX_LIMIT = 2000  # characters; the 80 COCO names take 900, and checkpoints were trained on 128 to 512 tokens
 _LISTED = re.compile("[;；]")
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TARGETS = re.compile(r"\s*(?:detect|segment)\s(.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -175,7 +175,7 @@ def _read(group: Group, last: Piece | None, notes: list[Note]) -> list[tuple[Det
     A box or a mask is whole once its last token is there; what comes behind cannot unmake it.
     """
     label = group.words[-1] if group.words else None
-    name = _INVISIBLE.sub("", label.text[:_LABEL_LIMIT]) if label else ""
+    name = visible(label.text[:_LABEL_LIMIT]) if label else ""
     whole = len(group.locs) - len(group.locs) % 4
     surplus = len(group.locs) - whole
     ends_here = last is not None and surplus > 0 and group.locs[-1] is last

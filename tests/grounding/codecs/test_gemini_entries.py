@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from grounding.codecs.gemini import decode
-from grounding.types import Decoded
+from grounding.types import Decoded, NoteKind
 from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
 
 
@@ -154,6 +154,55 @@ def test_an_entry_hands_its_label_down_to_its_box(text: str, labels: list[str]) 
 def test_a_score_is_handed_down_with_the_label() -> None:
     (cat,) = decode('{"label": "cat", "score": 0.5, "location": {"box_2d": [100, 200, 300, 400]}}').detections
     assert (cat.label, cat.score) == ("cat", 0.5)
+
+
+BESIDE = [
+    pytest.param('"score": 0.9, "bounds": [100, 200, 300, 400]', [("cat", 0.9)], id="a box under a strange key"),
+    pytest.param(
+        '"score": [0.9, 0.8], "bounds": [[1, 2, 30, 40], [1, 2, 50, 60]]', [("cat", 0.9), ("cat", 0.8)], id="two"
+    ),
+    pytest.param('"score": 0.9, "bounds": [[1, 2, 30, 40], [1, 2, 50, 60]]', [("cat", None)] * 2, id="one for two"),
+    pytest.param('"mask": [[1, 2], [30, 2], [30, 40]], "bounds": [1, 2, 30, 40]', [("cat", None)], id="a mask"),
+]
+
+
+@pytest.mark.parametrize(("beside", "expected"), BESIDE)
+def test_a_score_or_mask_beside_a_box_under_a_strange_key_loses_nothing(
+    beside: str, expected: list[tuple[str, float | None]]
+) -> None:
+    decoded = decode(f'[{{"box_2d": [0, 0, 5, 5], "label": "dog"}}, {{"label": "cat", {beside}}}]')
+    found = decoded.detections[1:]
+    assert [(each.label, each.score) for each in found] == expected
+    assert all(each.box for each in found)
+    assert all(each.mask for each in found if "mask" in beside)
+    assert any("score was left out" in note.detail for note in decoded.notes) == (expected == [("cat", None)] * 2)
+
+
+@pytest.mark.parametrize("beside", ['"bounds": {"a": 1, "b": 2}', '"score": 0.9, "size": [3, 4]', '"tags": ["a"]'])
+def test_an_object_with_no_place_among_what_it_has_is_told(beside: str) -> None:
+    decoded = decode(f'[{DOG}, {{"label": "cat", {beside}}}]')
+    assert [each.label for each in decoded.detections] == ["dog"]
+    (note,) = decoded.notes
+    assert (note.kind, note.detail) == (NoteKind.SKIPPED, "Item 2 (cat) left out: it has no box, point or mask.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('{"label": "cat", "objects": []}', id="none of them"),
+        pytest.param('{"error": {"@type": "x", "metadata": {"service": "y"}}}', id="an error"),
+        pytest.param('{"label": "x", "error": {"message": "Too many"}}', id="a message"),
+        pytest.param('{"label": "cat", "where": {"bo', id="cut"),
+    ],
+)
+def test_what_is_no_object_is_not_told_as_one(text: str) -> None:
+    assert not any("left out" in note.detail for note in decode(text).notes)
+
+
+@pytest.mark.parametrize("label", ["cat = black", "a => b", "one = two = three"])
+def test_an_equals_sign_among_words_without_quotes_stays(label: str) -> None:
+    decoded = decode(f'[{{"box_2d": [100, 200, 300, 400], "label": {label}, "score": 0.5}}, {DOG}]')
+    assert [(each.label, each.score) for each in decoded.detections] == [(label, 0.5), ("dog", None)]
 
 
 LISTS = '"boxes": [[100, 200, 300, 400], [500, 600, 700, 800]], "labels": ["cat", "dog"]'
