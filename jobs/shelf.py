@@ -120,9 +120,7 @@ class Shelf:
             raise RequestError("There is no such project. Check its name.")
         shutil.rmtree(place, ignore_errors=True)
         if place.exists():
-            raise RequestError(
-                "The project could not be deleted whole. Close what uses its files, and try again."
-            )
+            raise RequestError("The project could not be deleted whole. Close what uses its files, and try again.")
 
     def leave(self, visitor: str) -> None:
         """The visitor has gone: what was temporary goes too, after a while."""
