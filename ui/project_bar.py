@@ -40,13 +40,16 @@ element.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => {
   const approve = element.querySelector("[data-act=approve]");
-  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !approve?.offsetParent) return;
+  if (event.repeat || event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !approve?.offsetParent) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   if (event.target.matches?.(".pp-ed-label")) event.target.blur(); // a label that is being typed
   approve.click();
 }, true);
 """
+_LEFT = (
+    "The other pictures or pages are no longer beside this one. Those in the project stay there; else give them again."
+)
 _DECISIONS = {"approve": Review.ACCEPTED, "reject": Review.REJECTED, "unsure": Review.UNSURE, "skip": None}
 
 
@@ -72,7 +75,8 @@ def wire(
         if after.picture is now.picture:  # added: the stage stays as it is but for what the project makes of it
             return {session: after, made.said: "", **asking.shown(result, after)}
         current = markup.current_picture(after.picture)
-        return {session: after, pictures.current: current, made.said: "", **asking.shown(result, after)}
+        said = markup.hint(_LEFT) if left_together(now, after) else ""
+        return {session: after, pictures.current: current, made.said: said, **asking.shown(result, after)}
 
     def show(now: Session, request: gr.Request) -> str:
         drawn = attempt(lambda: project_markup.bar(now, names(now, desk, str(request.session_hash))))
@@ -82,6 +86,11 @@ def wire(
     outputs = [session, pictures.current, made.said, *result.cleared]
     made.bar.select(act, session, outputs, concurrency_id="picture", concurrency_limit=4, trigger_mode="once", **quiet)
     gr.on([session.change, page.load], show, session, made.bar, queue=False, **quiet)
+
+
+def left_together(now: Session, after: Session) -> bool:
+    """Whether what stood beside the picture is no longer on the page."""
+    return bool(now.album or now.reel or now.document) and not (after.album or after.reel or after.document)
 
 
 def names(now: Session, desk: Desk, visitor: str) -> list[str]:
@@ -94,6 +103,8 @@ def acted(now: Session, chosen: object, desk: Desk, visitor: str) -> Session:
     told = chosen if isinstance(chosen, dict) else {}
     act, into, name = told.get("act"), told.get("into"), told.get("name")
     if act in _DECISIONS:
+        if now.member is not None and told.get("n", str(now.member.picture)) != str(now.member.picture):
+            raise RequestError("Another picture is shown by now. Look at it, and decide then.")
         return projects.decide(now, _DECISIONS[act], desk.projects, visitor, desk.shelf)
     if act in ("before", "after", "again"):
         by = {"before": -1, "after": 1, "again": 0}[act]

@@ -61,10 +61,10 @@ def bar(now: Session, names: Sequence[str]) -> str:
         button("before", "‹", title="Picture before", kind=waits)
         + button("after", "›", title="Picture after", kind=waits)
         + button("again", "↻", title="Show it again, as it is in the project")
-        + button("reject", "Reject", kind=waits)
-        + button("unsure", "Unsure", kind=waits)
-        + button("skip", "Skip", kind=waits, off=at.left == 0)
-        + button("approve", f"{approve} <kbd>Ctrl+Enter</kbd>", kind=f"{waits} pp-main")
+        + button("reject", "Reject", kind=waits, n=at.picture)
+        + button("unsure", "Unsure", kind=waits, n=at.picture)
+        + button("skip", "Skip", kind=waits, off=at.left == 0, n=at.picture)
+        + button("approve", f"{approve} <kbd>Ctrl+Enter</kbd>", kind=f"{waits} pp-main", n=at.picture)
     )
     done = '<p class="pp-hint">Every picture of this project is decided.</p>' if last else ""
     return f'<div class="pp-member">{facts}<div class="pp-ways">{ways}</div></div>{done}'

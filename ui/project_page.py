@@ -247,14 +247,17 @@ def _show(made: ProjectPage, view: Viewed, desk: Desk, visitor: str, said: str =
         drawn = attempt(lambda: project_view.drawn(view, desk.projects, visitor))
         if isinstance(drawn, Problem):
             return _show(made, Viewed(), desk, visitor, said + markup.trouble(drawn))
-        label = [("Any label", ""), *((name or "no label", name) for name in drawn.names if name)]
+        if view.label is not None and view.label not in drawn.names:  # merged, or removed with its pictures
+            return _show(made, replace(view, label=None, start=0), desk, visitor, said)
+        label = [("Any label", ""), *((name or "no label", name or project_view.UNNAMED) for name in drawn.names)]
+        chosen = project_view.UNNAMED if view.label == "" else view.label or ""
         names = [name for name in drawn.names if name]
         return {
             made.viewed: view, made.said: said,
             made.outside: gr.update(visible=False), made.inside: gr.update(visible=True),
             made.head: drawn.head, made.grid: drawn.grid, made.labels: drawn.labels,
             made.state: gr.update(value=view.state.value if view.state else ""),
-            made.label: gr.update(choices=label, value=view.label or ""),
+            made.label: gr.update(choices=label, value=chosen),
             made.order: gr.update(value=view.order.value),
             made.words: gr.update(choices=names, value=[]), made.into: gr.update(choices=names, value=None),
             made.lost: "", made.download: gr.update(visible=False, value=None),

@@ -21,6 +21,9 @@ from ui.state import Shelf
 PAGE = 24
 """Pictures on one page: 24 thumbnails of 15 kB come in one answer."""
 
+UNNAMED = " "
+"""How the field over the pictures says objects without a label; "" is any label."""
+
 _NOT_HERE = "That cannot be done here. Reload the page and try again."
 
 
@@ -58,8 +61,9 @@ def drawn(view: Viewed, projects: Projects, visitor: str) -> Drawn:
     with projects.lend(view.project, visitor) as project:
         known = classes(project)
         tally = {state: project.count(Which(state)) for state in Review}
-        which = Which(view.state, view.label, view.start, PAGE)
-        total = project.count(which)
+        total = project.count(Which(view.state, view.label))
+        start = min(view.start, max(0, total - 1) // PAGE * PAGE)  # the last of a page may be gone
+        which = Which(view.state, view.label, start, PAGE)
         cells = [
             (entry, project.thumbnail(entry.id), project.outline(entry.id))
             for entry in project.pictures(view.order, which)
@@ -67,7 +71,7 @@ def drawn(view: Viewed, projects: Projects, visitor: str) -> Drawn:
         head = project_markup.head(
             project.name, sum(tally.values()), tally, undoable(project), redoable(project), temporary=projects.temporary
         )
-        grid = project_markup.grid(cells, view.start, total, PAGE, every=sum(tally.values()))
+        grid = project_markup.grid(cells, start, total, PAGE, every=sum(tally.values()))
         names = tuple(each.name for each in known)
         return Drawn(head, grid, project_markup.labels(known, proposals(known)), names)
 
@@ -124,7 +128,7 @@ def filtered(view: Viewed, state: object, label: object, order: object) -> Viewe
     """`view` as the fields over the pictures say."""
     if state not in ("", *(each.value for each in Review)) or order not in [each.value for each in Order]:
         raise RequestError(_NOT_HERE)
-    wanted = label if isinstance(label, str) and label else None
+    wanted = "" if label == UNNAMED else label if isinstance(label, str) and label else None
     return Viewed(view.project, Review(state) if state else None, wanted, Order(order), 0)
 
 

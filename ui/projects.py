@@ -165,7 +165,22 @@ def turn(now: Session, by: int, projects: Projects, visitor: str, shelf: Shelf) 
     if not ids:
         raise RequestError("The project has no pictures any more. Add some, or open another.")
     place = ids.index(at.picture) if at.picture in ids else at.place - 1 - by
-    return show(projects, visitor, at.project, ids[(place + by) % len(ids)], at.order, shelf)
+    shown = show(projects, visitor, at.project, ids[(place + by) % len(ids)], at.order, shelf)
+    return shown if by else _onto(now, shown, at)
+
+
+def _onto(now: Session, shown: Session, at: Member) -> Session:
+    """`shown` in the place of the picture on the stage; the album, clip or document it is of stays."""
+    assert now.picture is not None
+    assert shown.picture is not None
+    assert shown.member is not None
+    if not (now.album or now.reel or now.document):
+        return shown
+    if shown.member.key != at.key:  # it was removed
+        return replace(now, member=None)
+    picture = replace(shown.picture, name=now.picture.name, at_s=now.picture.at_s)
+    anew = replace(now, picture=picture, answer=shown.answer, member=shown.member)
+    return anew.showing(anew.sheets, now.place) if now.album else anew
 
 
 def first_open(projects: Projects, visitor: str, name: str, order: Order, shelf: Shelf) -> Session:

@@ -442,7 +442,7 @@ def test_what_a_project_exports_makes_a_new_project_with_the_same_boxes(desk: De
     assert "2 pictures added" in words
     with desk.projects.lend(after.project, ME) as project:
         assert [each.objects for each in project.pictures()] == [2, 2]
-        origins = [each.origin for sample in project.samples() for each in sample.result.detections]
+        origins = [each.origin for sample in project.export_set() for each in sample.result.detections]
     assert all(each is not None for each in origins)
 
 
@@ -606,3 +606,45 @@ def test_a_visit_may_not_fill_the_disk_of_all(tmp_path: Path, monkeypatch: pytes
     fill(desk)
     with pytest.raises(RequestError, match="as large as they may"):
         take(desk, Viewed("Garden"), _file(tmp_path / "a.png", png()))
+
+
+def test_a_label_that_was_merged_away_is_no_filter_any_more(desk: Desk) -> None:
+    view = replace(fill(desk), label="cat")
+    asked(desk, shown(desk), "cat; dog")
+    with gr.Blocks():
+        page = project_page.build(desk.settings)
+    assert project_page._show(page, view, desk, ME)[page.label]["value"] == "cat"
+    project_view.act(view, {"act": "merge", "word": "cat", "into": "dog"}, desk.projects, ME)
+    updates = project_page._show(page, view, desk, ME)
+    assert updates[page.viewed].label is None
+    assert updates[page.label]["value"] in [value for _, value in updates[page.label]["choices"]]
+    assert project_view.filtered(view, "", project_view.UNNAMED, Order.ADDED.value).label == ""
+
+
+def test_a_page_whose_last_picture_is_gone_gives_way_to_the_one_before(desk: Desk) -> None:
+    view = replace(fill(desk, 2), start=project_view.PAGE)
+    assert project_view.drawn(view, desk.projects, ME).grid.count("<li") == 2
+
+
+def test_a_second_press_decides_nothing_about_the_next_picture(desk: Desk) -> None:
+    fill(desk, 2)
+    first = shown(desk)
+    assert 'data-n="1"' in project_markup.bar(first, [])
+    after = project_bar.acted(first, {"act": "approve", "n": "1"}, desk, ME)
+    with pytest.raises(RequestError, match="Another picture"):
+        project_bar.acted(after, {"act": "approve", "n": "1"}, desk, ME)
+
+
+def test_shown_again_the_picture_stays_among_those_given_with_it(desk: Desk) -> None:
+    sheets = [
+        actions.give(images.load(png(colour), name=f"{colour}.png"), desk.shelf).sheets[0] for colour in ("red", "blue")
+    ]
+    album = projects.add(Session().showing(tuple(sheets), 1), desk.projects, ME, "Garden", new=True)
+    again = project_bar.acted(album, {"act": "again"}, desk, ME)
+    assert [each.member and each.member.picture for each in again.sheets] == [1, 2]
+    assert again.place == 1
+    assert again.album[0].picture is album.album[0].picture
+    project_view.act(Viewed("Garden"), {"act": "remove", "n": "2"}, desk.projects, ME)
+    again = project_bar.acted(again, {"act": "again"}, desk, ME)
+    assert [each.member and each.member.picture for each in again.sheets] == [1, None]
+    assert project_bar.left_together(again, shown(desk))
