@@ -29,8 +29,7 @@ from ui.result_view import ResultView
 from ui.runs import News
 from ui.state import Session
 
-_DOWNLOAD = """() => setTimeout(() => document.querySelector(
-  '#pp-project-file a, a#pp-project-file, button#pp-project-file, #pp-project-file button')?.click(), 60)"""
+_DOWNLOAD = exports_panel.CLICK_FILE.replace("pp-file", "pp-project-file")
 __all__ = ["build", "wire"]
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
