@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from grounding.errors import RequestError
@@ -22,12 +23,11 @@ class Archive(zipfile.ZipFile):
     _bytes: _Careful | None = None
 
     def __init__(self, source: Path | bytes) -> None:
-        self._bytes = _Careful(io.BytesIO(source) if isinstance(source, bytes) else io.FileIO(source))
-        try:
+        with ExitStack() as on_failure:
+            self._bytes = _Careful(io.BytesIO(source) if isinstance(source, bytes) else io.FileIO(source))
+            on_failure.callback(self._bytes.close)
             super().__init__(self._bytes)
-        except BaseException:
-            self._bytes.close()
-            raise
+            on_failure.pop_all()
 
     def close(self) -> None:
         super().close()

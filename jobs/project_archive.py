@@ -15,7 +15,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def import_archive(path: Path, folder: Path) -> Project:
     except OSError as error:
         raise RequestError("The project's folder cannot be made. Check that it may be written to.") from error
     _sweep(folder.parent)
-    try:
+    with ExitStack() as on_failure:
+        on_failure.callback(shutil.rmtree, built, ignore_errors=True)
         _build(path, built)
         try:
             if folder.is_dir():
@@ -78,9 +79,7 @@ def import_archive(path: Path, folder: Path) -> Project:
             built.rename(folder)
         except OSError as error:
             raise RequestError(_THERE) from error
-    except BaseException:
-        shutil.rmtree(built, ignore_errors=True)
-        raise
+        on_failure.pop_all()
     return Project.open(folder)
 
 
