@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,9 @@ class Project:
         picture = images.load(data, name=name)
         suffix = {"JPEG": ".jpg", "HEIF": ".heic"}.get(picture.format, f".{picture.format.lower()}")
         file = hashlib.sha256(data).hexdigest() + suffix
-        self.store.add_file(file, data)
-        self._add_thumbnail(file, picture)
-        with self.store.database.change() as connection:
+        with self.store.database.change() as connection:  # nobody removes an equal picture's file meanwhile
+            self.store.add_file(file, data)
+            self._add_thumbnail(file, picture)
             row = (free_name(connection, name.strip()[:MAX_NAME] or f"picture{suffix}"), file, *picture.size_wh)
             added = connection.execute("INSERT INTO picture (name, file, width, height) VALUES (?, ?, ?, ?)", row)
             return int(added.lastrowid or 0)
@@ -106,14 +106,21 @@ class Project:
         return picture
 
     def remove_picture(self, picture: int) -> None:
-        """The picture, its labels and their history are gone for good."""
+        """The picture, its labels and their history are gone for good; their masks and long texts stay on the disk.
+
+        What another picture may share is not looked for in every label there is. A project saved and taken in again is
+        without them.
+        """
         with self.store.database.change() as connection:
             (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
             connection.execute("DELETE FROM picture WHERE id = ?", (picture,))
-            others = connection.execute("SELECT 1 FROM picture WHERE file = ?", (file,)).fetchone()
-        if not others:
-            for folder, name in ((PICTURES, file), (THUMBNAILS, _thumbnail_of(file))):
-                (self.folder / folder / name).unlink(missing_ok=True)
+            if connection.execute("SELECT 1 FROM picture WHERE file = ?", (file,)).fetchone():
+                return
+            try:  # before anybody else may add the same picture, who would find its file there
+                for folder, name in ((THUMBNAILS, _thumbnail_of(file)), (PICTURES, file)):
+                    (self.folder / folder / name).unlink(missing_ok=True)
+            except OSError as error:
+                raise RequestError("The picture's file cannot be deleted. Close what uses it and try again.") from error
 
     def picture(self, picture: int) -> bytes:
         """The picture's file as it came."""
@@ -156,12 +163,8 @@ class Project:
         """The picture's labels as they stand, rejected ones too; None where it has none yet."""
         return self.store.sample(picture)
 
-    def samples(self, *, done_only: bool = False, rejected: bool = False) -> Iterator[Sample]:
-        """What to export, one picture at a time, with the picture files; without rejected ones unless wanted."""
-        return iter(self.export_set(done_only=done_only, rejected=rejected))
-
     def export_set(self, *, done_only: bool = False, rejected: bool = False) -> Sequence[Sample]:
-        """The same as a sequence that holds no labels: each is read when it is asked for."""
+        """What to export, with the picture files, each read when it is asked for; rejected ones only if wanted."""
         states = {Review.ACCEPTED} if done_only else set(Review) - {Review.REJECTED}
         if rejected:
             states.add(Review.REJECTED)
@@ -174,6 +177,12 @@ class Project:
             rows = connection.execute(f"{query} ORDER BY answer.id", (picture,)).fetchall()
         return [self.store.decoded(*row) for row in rows]
 
+    def _last_answer(self, picture: int) -> Sample | None:
+        query = "SELECT answer.sample, file FROM answer JOIN picture ON picture.id = picture WHERE picture = ?"
+        with self.store.database.read() as connection:
+            row = connection.execute(f"{query} ORDER BY answer.id DESC LIMIT 1", (picture,)).fetchone()
+        return self.store.decoded(*row) if row else None
+
     def put_answer(self, picture: int, task: Task, result: Result) -> Sample:
         """A model's answer: kept beside earlier ones as it was said, and laid over the labels: a step, to be undone.
 
@@ -183,11 +192,11 @@ class Project:
         entry = self.entry(picture)
         result = stamped(replace(result, detections=numbered(result.detections)))
         said = Sample(entry.name, entry.size_wh, task, result)
-        before = self.answers(picture)
         with self.store.database.change() as connection:
+            before = self._last_answer(picture)
             self.store.add_answer(picture, said)
-            if before:
-                share = disagreement(before[-1], said)
+            if before is not None:
+                share = disagreement(before, said)
                 connection.execute("UPDATE picture SET disagreement = ? WHERE id = ?", (share, picture))
             now = self.sample(picture)
             sample = laid_over(now, renamed(said, self.naming))
@@ -250,11 +259,6 @@ class Project:
                 outcome = Outcome.FOUND if found else Outcome.NONE
             sample = replace(sample, result=replace(sample.result, detections=tuple(found), outcome=outcome))
         self.store.step(picture, what, sample, state=state, since=since)
-
-    def approve(self, picture: int, order: Order = Order.ADDED) -> int | None:
-        """Accepts every object nobody reviewed and the picture, and gives the next open one's id."""
-        self.set_state(picture, Review.ACCEPTED)
-        return self.next_open(order, after=picture)
 
     def next_open(self, order: Order = Order.ADDED, *, after: int | None = None) -> int | None:
         """The next picture nobody decided on, in `order`, beginning behind `after` and going round."""

@@ -188,12 +188,15 @@ def test_approving_accepts_what_is_open_and_goes_on_to_the_next(project: Project
     for picture in pictures:
         project.put_answer(picture, Task.DETECT, answer(thing(), thing(x=0.5, id_=1), thing(x=0.7, id_=2)))
     project.review(pictures[1], [1], Review.REJECTED)
-    assert project.approve(pictures[1]) == pictures[2]
+    project.set_state(pictures[1], Review.ACCEPTED)
+    assert project.next_open(after=pictures[1]) == pictures[2]
     assert state(project, pictures[1]) == (True, [("cat", "accepted"), ("cat", "rejected"), ("cat", "accepted")])
     assert project.entry(pictures[1]).open == 0
-    assert project.approve(pictures[2]) == pictures[0]
-    assert project.approve(pictures[0]) is None
-    exported = {sample.picture: len(sample.result.detections) for sample in project.samples()}
+    project.set_state(pictures[2], Review.ACCEPTED)
+    assert project.next_open(after=pictures[2]) == pictures[0]
+    project.set_state(pictures[0], Review.ACCEPTED)
+    assert project.next_open(after=pictures[0]) is None
+    exported = {sample.picture: len(sample.result.detections) for sample in project.export_set()}
     assert exported == {"0.png": 3, "1.png": 2, "2.png": 3}, "what was rejected is no label"
 
 
@@ -203,8 +206,8 @@ def test_only_labelled_pictures_are_exported_and_only_done_ones_if_wanted(projec
     project.put_answer(1, Task.DETECT, answer(thing()))
     project.put_answer(2, Task.DETECT, answer())
     project.set_state(2, Review.ACCEPTED)
-    assert [sample.picture for sample in project.samples()] == ["0.png", "1.png"]
-    assert [sample.picture for sample in project.samples(done_only=True)] == ["1.png"]
+    assert [sample.picture for sample in project.export_set()] == ["0.png", "1.png"]
+    assert [sample.picture for sample in project.export_set(done_only=True)] == ["1.png"]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +240,13 @@ def test_names_are_kept_apart_and_equal_pictures_share_a_file(project: Project) 
     assert len(os.listdir(project.folder / "pictures")) == 1
     project.remove_picture(1)
     assert project.picture(2) == png()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
+        for picture in (2, 3):
+            project.remove_picture(picture)
+        with pytest.raises(RequestError, match="cannot be deleted"):
+            project.remove_picture(4)
+    assert project.picture(4) == png(), "a file that cannot be deleted keeps its picture"
     with pytest.raises(RequestError, match="not in the project any more"):
         project.entry(1)
 
@@ -329,7 +339,7 @@ def filled(folder: Path) -> Project:
         made.put_answer(picture, Task.DETECT, answer(thing(x=index / 10)))
         made.set_labels(picture, [thing("dog")])
     made.undo(2)
-    made.approve(3)
+    made.set_state(3, Review.ACCEPTED)
     return made
 
 

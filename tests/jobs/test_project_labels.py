@@ -209,7 +209,7 @@ def test_pictures_are_chosen_by_state_and_label_and_by_the_page(project: Project
 def test_a_rejected_picture_is_no_data(project: Project) -> None:
     fill(project, ["cat"], ["dog"])
     project.set_state(1, Review.REJECTED)
-    assert [each.picture for each in project.samples()] == ["1.png"]
+    assert [each.picture for each in project.export_set()] == ["1.png"]
     assert project.entry(1).done
 
 
