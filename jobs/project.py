@@ -30,14 +30,13 @@ from jobs.project_store import (
     Entry,
     Order,
     Outline,
-    Step,
     Store,
     Which,
     free_name,
 )
 from jobs.work import stamped
 
-__all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Step", "Which", "disagreement"]
+__all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Which", "disagreement"]
 
 MAX_NAME = 200
 
@@ -230,20 +229,6 @@ class Project:
         self.store.step(picture, what, changed, state=entry.state, since=since)
         return changed
 
-    def review(self, picture: int, detection_ids: Sequence[int], verdict: Review) -> Sample:
-        """Accept, reject or doubt some of the picture's objects, or open them again."""
-        sample = self.sample(picture)
-        if sample is None:
-            raise RequestError("This picture has no labels yet. Ask a model, or draw some.")
-        if missing := set(detection_ids) - {each.id for each in sample.result.detections}:
-            raise RequestError(f"The picture has no object {min(missing)} any more. Look at it again.")
-        chosen = set(detection_ids)
-        return self.set_labels(
-            picture,
-            [replace(each, review=verdict) if each.id in chosen else each for each in sample.result.detections],
-            f"{verdict} {len(chosen)}",
-        )
-
     def set_state(self, picture: int, state: Review, *, since: int | None = None) -> None:
         """What became of the picture as a whole. Approved, every object nobody reviewed is accepted. A step, too."""
         entry, sample = self.entry(picture), self.sample(picture)
@@ -265,28 +250,6 @@ class Project:
         ids = [(entry.id, entry.state) for entry in self.pictures(order)]
         start = next((place + 1 for place, (each, _) in enumerate(ids) if each == after), 0)
         return next((each for each, state in ids[start:] + ids[:start] if state is Review.OPEN and each != after), None)
-
-    def undo(self, picture: int) -> Sample | None:
-        """The labels as they were a step earlier; None where that is before the first."""
-        return self._go(picture, -1)
-
-    def redo(self, picture: int) -> Sample | None:
-        return self._go(picture, +1)
-
-    def history(self, picture: int) -> list[Step]:
-        """Every step that can be undone or redone, oldest first."""
-        query = "SELECT number, what, at, number = picture.step, action FROM step JOIN picture ON picture.id = picture"
-        with self.store.database.read() as connection:
-            rows = connection.execute(f"{query} WHERE picture = ? ORDER BY number", (picture,)).fetchall()
-        return [Step(number, what, at, bool(current), action) for number, what, at, current, action in rows]
-
-    def _go(self, picture: int, by: int) -> Sample | None:
-        with self.store.database.change() as connection:
-            (at,) = self.store.row("SELECT step FROM picture WHERE id = ?", picture)
-            query = "SELECT 1 FROM step WHERE picture = ? AND number = ?"
-            if at + by == 0 or connection.execute(query, (picture, at + by)).fetchone():
-                connection.execute("UPDATE picture SET step = ? WHERE id = ?", (at + by, picture))
-        return self.sample(picture)
 
     def dump(self, picture: int) -> dict[str, Any]:
         """Everything about a picture as plain JSON, for an archive; `blob` gives what it names."""

@@ -137,17 +137,6 @@ class Outline:
     corners: tuple[float, float, float, float]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One change of a picture's labels. at: ISO 8601 in UTC. current: the one that holds. action: of the project."""
-
-    number: int
-    what: str
-    at: str
-    current: bool
-    action: int
-
-
 class Store:
     """The reading and writing under a Project; safe to call from several threads."""
 

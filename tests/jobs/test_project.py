@@ -26,7 +26,7 @@ from grounding.settings import Settings
 from grounding.types import Box, Detection, Origin, Outcome, Result, Review, SoftMask, Task
 from jobs.project import FILE, Order, Project, disagreement
 from jobs.project_archive import import_archive, save_as
-from jobs.project_labels import set_names
+from jobs.project_labels import redo, set_names, undo
 from jobs.shelf import Shelf, folder_name
 from tests.jobs.test_records import plain, samples
 
@@ -90,12 +90,12 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
     assert project.sample(picture) is None
     project.put_answer(picture, Task.DETECT, answer(thing()))
     project.set_labels(picture, [thing("dog")], "relabelled")
-    project.review(picture, [0], Review.ACCEPTED)
+    project.set_labels(picture, [replace(thing("dog"), review=Review.ACCEPTED)], "accepted 1")
     project.set_state(picture, Review.ACCEPTED)
     project = reopened(project)
     seen = [state(project, picture)]
     while project.entry(picture).can_undo:
-        project.undo(picture)
+        undo(project)
         seen.append(state(project, picture))
     assert seen == [
         (True, [("dog", "accepted")]),
@@ -104,18 +104,15 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
         (False, [("cat", "open")]),
         (False, None),
     ]
-    project.undo(picture)
+    undo(project)
     assert state(project, picture) == (False, None), "before the first there is nothing"
     project = reopened(project)
     for _ in range(2):
-        project.redo(picture)
+        redo(project)
     assert state(project, picture) == (False, [("dog", "open")])
-    assert [(step.what, step.current) for step in project.history(picture)] == [
-        ("answered by m", False),
-        ("relabelled", True),
-        ("accepted 1", False),
-        ("approved", False),
-    ]
+    told = project.dump(picture)
+    assert [step["what"] for step in told["steps"]] == ["answered by m", "relabelled", "accepted 1", "approved"]
+    assert told["step"] == 2
     project.set_labels(picture, [])
     assert not project.entry(picture).can_redo, "a new step ends what could be redone"
     assert state(project, picture) == (False, [])
@@ -187,7 +184,8 @@ def test_approving_accepts_what_is_open_and_goes_on_to_the_next(project: Project
     pictures = [project.add_picture(png(size=(40 + i, 30)), f"{i}.png") for i in range(3)]
     for picture in pictures:
         project.put_answer(picture, Task.DETECT, answer(thing(), thing(x=0.5, id_=1), thing(x=0.7, id_=2)))
-    project.review(pictures[1], [1], Review.REJECTED)
+    left = [replace(thing(x=0.5, id_=1), review=Review.REJECTED), thing(x=0.7, id_=2)]
+    project.set_labels(pictures[1], [thing(), *left])
     project.set_state(pictures[1], Review.ACCEPTED)
     assert project.next_open(after=pictures[1]) == pictures[2]
     assert state(project, pictures[1]) == (True, [("cat", "accepted"), ("cat", "rejected"), ("cat", "accepted")])
@@ -255,10 +253,7 @@ WRONG = [
     pytest.param(lambda p: p.add_picture(b"words", "a.png"), ImageError, "not a picture", id="no picture"),
     pytest.param(lambda p: p.sample(9), RequestError, "any more", id="no such picture"),
     pytest.param(lambda p: p.set_labels(9, []), RequestError, "any more", id="labels of none"),
-    pytest.param(lambda p: p.undo(9), RequestError, "any more", id="undo of none"),
     pytest.param(lambda p: p.picture(9), RequestError, "any more", id="file of none"),
-    pytest.param(lambda p: p.review(1, [7], Review.ACCEPTED), RequestError, "no object 7", id="no such object"),
-    pytest.param(lambda p: p.review(2, [0], Review.ACCEPTED), RequestError, "no labels yet", id="nothing to review"),
     pytest.param(lambda p: p.set_labels(1, [thing(), thing()]), RequestError, "same number", id="numbers twice"),
 ]
 
@@ -291,7 +286,7 @@ def test_a_project_killed_in_the_middle_of_edits_keeps_every_one_that_was_done(t
     rest = running.stdout.read().split()
     last = int(rest[-1]) if rest else last
     with closing(Project.open(tmp_path / "p")) as again:
-        assert len(again.history(1)) >= last + 1
+        assert len(again.dump(1)["steps"]) >= last + 1
         sample = again.sample(1)
         assert sample is not None
         assert int(sample.result.detections[0].label) >= last
@@ -310,7 +305,7 @@ def test_several_threads_and_a_second_window_work_on_one_project(project: Projec
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(project.history(picture)) == 30
+    assert len(project.dump(picture)["steps"]) == 30
     assert other.sample(picture) is not None
     other.close()
 
@@ -338,8 +333,9 @@ def filled(folder: Path) -> Project:
         made.put_answer(picture, Task.DETECT, replace(answer(thing()), raw="long " * 200))
         made.put_answer(picture, Task.DETECT, answer(thing(x=index / 10)))
         made.set_labels(picture, [thing("dog")])
-    made.undo(2)
     made.set_state(3, Review.ACCEPTED)
+    made.set_labels(2, [thing("cow")])
+    undo(made)
     return made
 
 
@@ -355,8 +351,9 @@ def test_what_is_saved_and_taken_in_again_is_the_same_with_its_history(tmp_path:
                 assert [plain(each.result) for each in two.answers(entry.id)] == [
                     plain(each.result) for each in one.answers(entry.id)
                 ]
-            two.redo(2)
             assert state(two, 2) == (False, [("dog", "open")])
+            assert redo(two) == "1.png: edited"
+            assert state(two, 2) == (False, [("cow", "open")])
     assert sorted(each.name for each in tmp_path.iterdir()) == ["cats.zip", "one", "two"]
 
 
