@@ -56,7 +56,8 @@ class Kept:
 class Member:
     """The place of a picture in a project. version: of its labels there, as the page has them.
 
-    project: its name on the shelf. key: of the picture, so that another of its number is not taken for it. place, total: of the picture among all, from 1. labels: the project's classes.
+    project: its name on the shelf. key: of the picture, so that another of its number is not taken for it. place,
+    total: of the picture among all, from 1. labels: the project's classes.
     """
 
     project: str
