@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -18,7 +19,7 @@ from grounding import images, overlays
 from grounding.backend import Backend
 from grounding.errors import BackendError, RequestError, Stopped
 from grounding.images import Picture
-from grounding.types import FULL_FRAME, Detection, Note, NoteKind, Outcome, Request, Result, View
+from grounding.types import FULL_FRAME, Detection, Note, NoteKind, Outcome, Request, Result, Usage, View
 from jobs.work import stamped
 from ui import gathering
 from ui.corrections import labels_of
@@ -69,7 +70,23 @@ def answer(
             raise
         result = _broken_off(so_far[0], error)
         return shared_out(form, session, stamped(result))
-    return shared_out(form, session, stamped(replace(result, notes=(*result.notes, *gathered.notes))))
+    whole = replace(result, notes=(*result.notes, *gathered.notes), usage=_in_all(form, session, result.usage))
+    return shared_out(form, session, stamped(whole))
+
+
+def _in_all(form: Form, session: Session, usage: Usage | None) -> Usage | None:
+    """What an answer took that was gone on with: both requests' share; unknown where one of them is."""
+    if not form.so_far or usage is None:
+        return usage
+    before = session.answer.result.usage if session.answer else None
+    if before is None:
+        return replace(usage, prompt_tokens=None, image_tokens=None, thought_tokens=None, answer_tokens=None,
+                       cost_usd=None, requests=None)  # fmt: skip
+    both: dict[str, Any] = {
+        each.name: None if None in (one := getattr(before, each.name), now := getattr(usage, each.name)) else one + now
+        for each in fields(usage)
+    }
+    return Usage(**both)
 
 
 def ask(form: Form, picture: Picture, pool: Pool, stop: threading.Event | None = None) -> Result:

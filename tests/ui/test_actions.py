@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -195,6 +196,17 @@ def test_an_answer_remembers_what_was_asked_but_no_key(session: Session, pool: E
     assert answered.asked is not None
     assert (answered.asked.api_key, answered.asked.backend) == ("", "gemini")
     assert mine.api_key == "AIzaMine0000"
+
+
+def test_an_answer_gone_on_with_tells_what_both_requests_took(session: Session, pool: EchoPool, shelf: Shelf) -> None:
+    first = actions.answer(form(Task.CAPTION, "en"), session, pool, shelf)
+    on = actions.answer(replace(form(Task.CAPTION, "en"), so_far="You said"), first, pool, shelf)
+    once, twice = (each.answer.result.usage for each in (first, on) if each.answer)
+    assert once is not None
+    assert twice is not None
+    assert (twice.prompt_tokens, twice.answer_tokens) == (24, 10)
+    assert twice.seconds == pytest.approx(2 * once.seconds)
+    assert twice.cost_usd is None
 
 
 def test_only_the_newest_of_what_a_thread_tells_is_taken_and_only_once() -> None:
