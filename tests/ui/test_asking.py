@@ -6,6 +6,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,7 +112,8 @@ def ask(question: Question, desk: Desk, page: Page, meanwhile: Callable[[], None
             page.held |= {page.session._id: updates[page.session]} if page.session in updates else {}
         return status
 
-    return asyncio.run(all_of_it())
+    with ThreadPoolExecutor(1) as thread:  # the browser tests leave a loop running in this one
+        return thread.submit(lambda: asyncio.run(all_of_it())).result()
 
 
 def in_project(desk: Desk) -> int:
