@@ -40,6 +40,11 @@ def numbered(detections: Iterable[Detection]) -> tuple[Detection, ...]:
     return tuple(each if each.id == place else replace(each, id=place) for place, each in enumerate(detections))
 
 
+def signed(detections: Iterable[Detection], origin: Origin) -> tuple[Detection, ...]:
+    """`detections`, those without an origin of their own with this one."""
+    return tuple(each if each.origin else replace(each, origin=origin) for each in detections)
+
+
 def kept(detections: Iterable[Detection]) -> tuple[Detection, ...]:
     """`detections` without those a person rejected: what is a label."""
     return tuple(each for each in detections if each.review is not Review.REJECTED)

@@ -200,9 +200,6 @@ class Batch:
                     missed += 1
         return Put(put, missed, changed, there)
 
-    def delete(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def _before(project: Project) -> set[tuple[str, str]]:
     """(SHA-256, name without the number that told it from another) of every picture in it."""

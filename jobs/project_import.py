@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from grounding.archives import Archive
+from grounding.editing import signed
 from grounding.errors import GroundingError, ImageError, RequestError
 from grounding.exports import IMPORTED, Imported, load
 from grounding.exports.bundle import Bundle, open_bundle
@@ -124,9 +125,9 @@ def _labels(project: Project, found: Imported, name: str, tell: Tell) -> Brought
 
 
 def _put(project: Project, picture: int, sample: Sample, origin: Origin, what: str, action: int) -> None:
-    signed = tuple(each if each.origin else replace(each, origin=origin) for each in sample.result.detections)
+    found = signed(sample.result.detections, origin)
     entry = project.entry(picture)
-    said = replace(sample, size_wh=entry.size_wh, result=replace(sample.result, detections=signed))
+    said = replace(sample, size_wh=entry.size_wh, result=replace(sample.result, detections=found))
     after = laid_over(project.sample(picture), said)
     project.put_sample(picture, after, what, action=action)
 

@@ -206,7 +206,7 @@ def _wire_run(
         try:
             got = attempt(begin)
         finally:
-            sidebar.forget(key, around.page, visitor)
+            sidebar.forget_key(key, around.page, visitor)
         if isinstance(got, Problem):
             return {panel.trouble: markup.trouble(got)}
         return {panel.trouble: "", number: got, panel.lost: "", panel.file: gr.update(visible=False),
@@ -228,7 +228,7 @@ def _wire_run(
         try:
             got = attempt(go)
         finally:
-            sidebar.forget(key, around.page, visitor)
+            sidebar.forget_key(key, around.page, visitor)
         failed = got if isinstance(got, Problem) else None
         look = batches.look(str(mine)) if failed else None
         keyless = look is not None and SPECS[look.batch.job.backend].needs_key  # the field for it is shown then
@@ -281,8 +281,7 @@ def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.Brows
         if isinstance(made, Problem):
             yield [markup.trouble(made), gr.update(visible=False)]
             return
-        size = made.path.stat().st_size
-        about = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
+        about = exports_panel.size_words(made.path.stat().st_size)
         missing = f"{made.unlabelled:,} {'picture' if made.unlabelled == 1 else 'pictures'}"
         note = f"{missing} without labels: errors.csv in the ZIP names each." if made.unlabelled else ""
         said = exports_panel.lost(made.form, made.losses, about=about, note=note)

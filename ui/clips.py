@@ -12,7 +12,7 @@ from grounding.types import Note, NoteKind, View
 from grounding.video import Clip
 from ui.corrections import labels_of
 from ui.gathering import MAX_PICTURES
-from ui.state import Reel, Session, Sheet, Shelf
+from ui.state import Reel, Session, Sheet, Shelf, file_stem
 
 MOMENTS = 8
 """At first: enough to see what happens, and little enough to be asked about one by one."""
@@ -62,7 +62,7 @@ def save_film(now: Session, view: View, shelf: Shelf) -> Path:
         image = shelf.open(sheet.picture).image
         found = labels_of(sheet.answer).detections if sheet.answer else ()
         drawn.append((at, overlays.render(image, found, view, max_side=film.SIDE)))
-    path = shelf.new_file(f"{_slug(now.reel)}-pinpoint.mp4")
+    path = shelf.new_file(f"{file_stem(Path(now.reel.name).stem, 'clip')}-pinpoint.mp4")
     film.write(path, drawn, now.reel.seconds)
     return path
 
@@ -94,7 +94,3 @@ def _seconds(words: str) -> float:
     if found is None:
         raise RequestError(_HOW_MANY)
     return int(found[1] or 0) * 60 + float(found[2])
-
-
-def _slug(reel: Reel) -> str:
-    return "".join(char if char.isalnum() or char in "-_" else "-" for char in Path(reel.name).stem)[:60] or "clip"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from grounding.editing import PERSON, corrected, describe, kept, numbered
+from grounding.editing import PERSON, corrected, describe, kept, numbered, signed
 from grounding.errors import RequestError
 from grounding.labels import split_labels
 from grounding.overlays import PALETTE
@@ -24,8 +24,6 @@ def scene(session: Session) -> dict[str, Any] | None:
         return None
     width, height = picture.size_wh
     found = answer.result.detections if answer else ()
-    asked = _origin(answer)
-    shown = [each if each.origin else replace(each, origin=asked) for each in found]
     file = {"path": str(picture.shown), "orig_name": "picture.jpg", "meta": {"_type": "gradio.FileData"}}
     name = hashlib.sha256(picture.path.name.encode()).hexdigest()[:16]
     asked_for = split_labels(answer.prompt) if answer and answer.task in (Task.DETECT, Task.SEGMENT) else ()
@@ -33,7 +31,7 @@ def scene(session: Session) -> dict[str, Any] | None:
     return {
         "key": _number(session),
         "picture": {"key": name, "name": picture.name or "given", "file": file, "w": width, "h": height},
-        "objects": describe(shown, _said(answer)),
+        "objects": describe(signed(found, _origin(answer)), _said(answer)),
         "labels": list(dict.fromkeys((*asked_for, *classes))),
         "palette": list(PALETTE),
     }

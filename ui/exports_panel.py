@@ -15,10 +15,11 @@ import gradio as gr
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, Format, Loss
 from grounding.overlays import OVERLAYS
+from jobs.answers import WITH_PICTURES
 from ui import actions, asking, label_files, markup, projects
 from ui.desk import Desk
 from ui.form import read_view
-from ui.label_files import WITH_PICTURES, Offer, Taken
+from ui.label_files import Offer, Taken
 from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
 from ui.state import Session
@@ -160,7 +161,7 @@ def _wire_downloads(panel: ExportsPanel, session: gr.State, result: ResultView, 
 
     def picture(now: Session, *view: object) -> str:
         def make() -> str:
-            path = desk.shelf.new_file(label_files.file_stem(now, "", 1) + ".png")
+            path = desk.shelf.new_file(label_files.download_stem(now, "", 1) + ".png")
             path.write_bytes(actions.full_picture(now, read_view(view, OVERLAYS), desk.shelf))
             return str(path)
 
@@ -206,7 +207,7 @@ def offered(made: Offer | Problem) -> str:
     objects = "1 object" if made.hidden == 1 else f"{made.hidden} objects"
     note = f"The score floor hides {objects} on the page; the file has them." if made.hidden else ""
     files = f"ZIP of {made.count} files" if made.path.suffix == ".zip" else f"{made.path.suffix[1:].upper()} file"
-    return lost(made.form, made.losses, about=f"{files}, {_size(made.size_bytes)}", note=note)
+    return lost(made.form, made.losses, about=f"{files}, {size_words(made.size_bytes)}", note=note)
 
 
 def taken(made: Taken) -> str:
@@ -243,5 +244,6 @@ def _capital(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _size(count: int) -> str:
+def size_words(count: int) -> str:
+    """Bytes for people: "1.2 MB", "3 kB"."""
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(1, round(count / 1e3))} kB"

@@ -14,15 +14,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from grounding.editing import MAX_CELLS, MAX_OBJECTS, numbered
+from grounding.editing import MAX_CELLS, MAX_OBJECTS, numbered, signed
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, IMPORTED, Format, Loss, export, export_zip, load
 from grounding.labels import Sample, split_labels
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Result, Task, View
-from ui.state import Answer, Session, Sheet, Shelf
-
-WITH_PICTURES = ("imagefolder", "parquet")
-"""Formats that are data sets by themselves: what reads them looks for the pictures inside."""
+from jobs.answers import WITH_PICTURES
+from ui.state import Answer, Session, Sheet, Shelf, file_stem
 
 _NO_ANSWER = Result(Outcome.FAILED, "Nobody asked about this picture.")
 _MOST_MASK_PX = 200_000_000
@@ -76,7 +74,8 @@ def samples_of(session: Session, *, whole: bool = False, pictures: bool = False)
     for sheet in sheets:
         answer, kept = sheet.answer, sheet.picture
         task, result = (answer.task, answer.result) if answer else (Task.DETECT, _NO_ANSWER)
-        name = _free(kept.name or "picture.png", taken)
+        name = kept.name or "picture"
+        name = _free(name if PurePosixPath(name).suffix else f"{name}.png", taken)  # an example has no ending
         made.append(Sample(name, kept.size_wh, task, result, kept.path.read_bytes if pictures else None))
     return tuple(made)
 
@@ -89,7 +88,7 @@ def offer(
     if not any(sample.labelled for sample in samples):
         raise RequestError("There are no labels to download yet. Ask the model, draw some, or import a file.")
     asked = class_order(session, whole=whole)
-    stem = file_stem(session, format_name, len(samples))
+    stem = download_stem(session, format_name, len(samples))
     found = [each for sample in samples for each in sample.result.detections]
     hidden = sum(each.score is not None and each.score < view.score_floor for each in found)
     if samples[0].file is not None:  # pictures may be large: they go into the archive one by one
@@ -115,11 +114,10 @@ def class_order(session: Session, *, whole: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for prompt in asked for label in split_labels(prompt)))
 
 
-def file_stem(session: Session, format_name: str, count: int) -> str:
+def download_stem(session: Session, format_name: str, count: int) -> str:
     """ "garden-pinpoint-coco": what a download is called, without its ending."""
     name = Path(session.picture.name).stem if session.picture else ""
-    slug = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)[:60].strip("-")
-    of = f"{count}-pictures" if count > 1 else slug or "picture"
+    of = f"{count}-pictures" if count > 1 else file_stem(name, "picture")
     return f"{of}-pinpoint" + ("" if format_name in ("json", "") else f"-{format_name}")
 
 
@@ -202,7 +200,7 @@ def _answer(sample: Sample, file: str, form: Format) -> tuple[Answer, list[str]]
         side = max(max(each.mask.probs.shape) for each in light if each.mask)
         are = "1 large mask is" if shrunk == 1 else f"{shrunk} large masks are"
         said.append(f"{are} kept with {side} pixels on the longer side; edges are soft now.")
-    named = numbered(each if each.origin else replace(each, origin=origin) for each in light)
+    named = numbered(signed(light, origin))
     notes = (*sample.result.notes, *(Note(NoteKind.SKIPPED, each) for each in said))
     task = sample.task
     if task in (Task.DETECT, Task.SEGMENT):

@@ -16,7 +16,7 @@ from jobs.project_labels import classes, merge, part, proposals, redo, redoable,
 from jobs.shelf import Shelf as Projects
 from jobs.shelf import folder_name
 from ui import markup, project_markup
-from ui.state import Shelf
+from ui.state import Shelf, file_stem
 
 PAGE = 24
 """Pictures on one page: 24 thumbnails of 15 kB come in one answer."""
@@ -187,7 +187,7 @@ def prepare(
         if not samples:
             none = "No picture is approved yet. Approve some, or export all."
             raise RequestError(none if approved is True else "There are no labels to export yet.")
-        path = shelf.new_file(f"{_slug(view.project)}-{form}.zip")
+        path = shelf.new_file(f"{file_stem(view.project, 'project')}-{form}.zip")
         first = set(project.naming.names)
         names = [each.name for each in classes(project) if each.name and (each.objects or each.name in first)]
         losses = export_zip(samples, form, path, labels=names, threshold=threshold)
@@ -197,10 +197,6 @@ def prepare(
 def save(view: Viewed, projects: Projects, visitor: str, shelf: Shelf) -> Path:
     """The whole project as one file."""
     with projects.lend(view.project, visitor) as project:
-        path = shelf.new_file(f"{_slug(view.project)}.pinpoint.zip")
+        path = shelf.new_file(f"{file_stem(view.project, 'project')}.pinpoint.zip")
         save_as(project, path)
         return path
-
-
-def _slug(name: str) -> str:
-    return "".join(each if each.isalnum() or each in "-_" else "-" for each in name)[:60].strip("-") or "project"

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from grounding import images
-from grounding.editing import PERSON
+from grounding.editing import PERSON, signed
 from grounding.errors import GroundingError, RequestError
 from grounding.types import Detection, Note, NoteKind, Origin, Result, Review
 from jobs.project import Order, Project, Which
@@ -205,7 +205,7 @@ def _signed(answer: Answer) -> Result:
     """The result, every object with an origin: what came without one came from this answer."""
     backend = answer.asked.backend if answer.asked else ""
     origin = answer.result.origin or Origin(backend, answer.model, answer.prompt)
-    found = tuple(each if each.origin else replace(each, origin=origin) for each in answer.result.detections)
+    found = signed(answer.result.detections, origin)
     return stamped(replace(answer.result, detections=found, origin=origin), answer.at)
 
 

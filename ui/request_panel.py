@@ -23,11 +23,11 @@ from ui import actions, asking, gathering, markup, service_markup, sidebar
 from ui.desk import Desk
 from ui.form import Form, read_form
 from ui.messages import BUSY, STOPPED, Problem, attempt
+from ui.runs import POLL_S
 from ui.sidebar import capabilities
 from ui.state import Session
 from ui.tabs.prompt import Around
 
-_POLL_S = 0.1
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 MAX_SAVED = 900_000
 """Characters of a saved answer; the page takes a million bytes at once."""
@@ -222,13 +222,13 @@ def _in_thread(
                 return
             yield {panel.said: markup.busy(doing, 0)}
             while not run.future.done() and not run.stop.is_set():
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(POLL_S)
             got = run.future.result() if run.future.done() else STOPPED
             yield {panel.said: markup.trouble(got) if isinstance(got, Problem) else got}
         finally:
             if run is not None:
                 desk.runs.end(visitor, run)
-            sidebar.forget_key(around.sidebar, around.page, visitor)
+            sidebar.forget_key(around.sidebar.key, around.page, visitor)
 
     return handler  # type: ignore[return-value]
 

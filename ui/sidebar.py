@@ -90,13 +90,8 @@ def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
     return Sidebar(backend_box, model_box, key, aside, filters, note, who_box)
 
 
-def forget_key(sidebar: Sidebar, page: gr.Blocks, visitor: str) -> None:
-    """Gradio keeps the last value of every widget for the visitor's session; the key is taken out again."""
-    forget(sidebar.key, page, visitor)
-
-
-def forget(box: gr.Textbox, page: gr.Blocks, visitor: str) -> None:
-    """Take what was typed into `box` out of what Gradio keeps for the visitor."""
+def forget_key(box: gr.Textbox, page: gr.Blocks, visitor: str) -> None:
+    """Gradio keeps the last value of every widget for the visitor's session; the key is taken out of `box` again."""
     if visitor in page.state_holder:
         session = page.state_holder[visitor]
         kept = session[box._id]  # made anew, under another id, when it was shown

@@ -114,12 +114,11 @@ class Paper:
 
 @dataclass(frozen=True, eq=False)
 class Reel:
-    """A clip laid aside on disk, of which the pictures are moments; `frames` is how many it has to pick from."""
+    """A clip laid aside on disk, of which the pictures are moments."""
 
     path: Path
     name: str
     seconds: float
-    frames: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +205,7 @@ class Shelf:
         self._tidy()
         path = self._folder / uuid.uuid4().hex
         path.write_bytes(clip.data)
-        return Reel(path, clip.name, clip.seconds, len(clip.times_s))
+        return Reel(path, clip.name, clip.seconds)
 
     def open_clip(self, reel: Reel) -> Clip:
         """The clip again; raises ImageError where it was deleted meanwhile."""
@@ -224,6 +223,12 @@ class Shelf:
         for path in self._folder.iterdir():
             if not path.name.startswith(_FOR_ALL) and path.stat().st_mtime < oldest:
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def file_stem(name: str, otherwise: str) -> str:
+    """`name` as the beginning of a download's file name, fit for every system; `otherwise` where nothing is left."""
+    plain = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
+    return plain[:60].strip("-") or otherwise
 
 
 def _data_uri(picture: Picture) -> str:

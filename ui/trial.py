@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import scenes
 from backends import SPECS
 from grounding.agreement import Agreement, Row, Stability, Verdict, agree, stability
-from grounding.editing import numbered
+from grounding.editing import numbered, signed
 from grounding.errors import RequestError
 from grounding.labels import split_labels
 from grounding.matching import compare
@@ -146,7 +146,7 @@ def _shown(session: Session) -> Side:
             "There are no objects on the Picture page yet. Detect or segment there first, or choose a model."
         )
     origin = answer.result.origin or Origin("", answer.model, answer.prompt)
-    found = tuple(each if each.origin else replace(each, origin=origin) for each in numbered(answer.result.detections))
+    found = signed(numbered(answer.result.detections), origin)
     return Side(f"Picture page: {answer.model}", None, stamped(replace(answer.result, detections=found)))
 
 
@@ -168,7 +168,7 @@ def ask(form: Form, picture: Kept, desk: Desk, stop: threading.Event) -> Result 
         return got
     set_ = {"temperature": form.options.temperature} if form.options.temperature is not None else {}
     origin = got.origin or Origin(form.backend, form.model, form.prompt, set_)
-    found = tuple(each if each.origin else replace(each, origin=origin) for each in numbered(got.detections))
+    found = signed(numbered(got.detections), origin)
     return stamped(replace(got, origin=origin, detections=found))
 
 

@@ -111,7 +111,7 @@ def wire(panel: ComparePage, page: gr.Blocks, session: gr.State, asked: sidebar.
                 yield updates
         finally:  # also when the visitor leaves
             for box in (panel.key, asked.key):
-                sidebar.forget(box, page, visitor)
+                sidebar.forget_key(box, page, visitor)
 
     def stop(request: gr.Request) -> None:
         for line in LINES:

@@ -126,7 +126,7 @@ def wire(
             async for updates in asking.run(made, desk, visitor, around, lambda on: _working(on, whose, around.tabs)):
                 yield updates
         finally:  # also when the visitor leaves
-            sidebar.forget_key(around.sidebar, around.page, visitor)
+            sidebar.forget_key(around.sidebar.key, around.page, visitor)
 
     buttons = [button for each in around.tabs for button in (each.run, each.stop)]
     gr.on(
