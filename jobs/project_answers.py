@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from grounding.editing import PERSON, numbered
@@ -36,7 +37,7 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
     if not stay:
         return said
     assert said.size_wh is not None
-    known = {pair.second for pair in compare(stay, said.result.detections, said.size_wh).pairs}
+    known = _said_again(stay, said.result.detections, said.size_wh)
     new = [each for place, each in enumerate(said.result.detections) if place not in known]
     notes = said.result.notes
     if known:
@@ -47,6 +48,22 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
     outcome = Outcome.FOUND if said.result.outcome is Outcome.NONE else said.result.outcome
     merged = replace(said.result, detections=numbered((*stay, *new)), notes=notes, outcome=outcome)
     return replace(said, result=merged)
+
+
+def _said_again(stay: Sequence[Detection], said: Sequence[Detection], size_wh: tuple[int, int]) -> set[int]:
+    """The places in `said` of what stays: of each as it is, else as it was before a person moved or renamed it."""
+    here = compare(stay, said, size_wh).pairs
+    known = {pair.second for pair in here}
+    met = {pair.first for pair in here}
+    left = [place for place in range(len(said)) if place not in known]
+    before = [_before(each) for place, each in enumerate(stay) if place not in met]
+    return known | {left[pair.second] for pair in compare(before, [said[place] for place in left], size_wh).pairs}
+
+
+def _before(detection: Detection) -> Detection:
+    """As the model gave it, before a person moved or renamed it."""
+    label = detection.label if detection.label_before is None else detection.label_before
+    return replace(detection, label=label, box=detection.box_before or detection.box)
 
 
 def renamed(sample: Sample, naming: Naming) -> Sample:

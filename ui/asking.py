@@ -12,18 +12,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import gradio as gr
 
-from grounding.types import Note, NoteKind, Outcome, Result
+from grounding.types import Outcome, Result
 from ui import actions, corrections, gathering, markup, projects
 from ui.desk import Desk
 from ui.form import Form
 from ui.messages import REPLACED, STOPPED, Problem, attempt
 from ui.result_view import ResultView
 from ui.runs import PATIENCE_S, POLL_S, News, Run
-from ui.state import Answer, Session, Sheet
+from ui.state import Answer, Session
 
 _REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is followed by a longer pause
 _REDRAW_SHARE = 4
@@ -49,10 +49,8 @@ class Question:
     """Checked, and ready for a thread. take_in: the session to ask about, where it is not ready yet.
 
     number: of the answer while it grows; corrections to it are refused, for the next drawing would undo them.
-    corrected_stay: whether what a person corrected meanwhile is kept rather than the new answer to it.
     """
 
-    corrected_stay: ClassVar[bool] = False
     form: Form
     doing: str
     before: Session
@@ -134,37 +132,25 @@ def _live(page: Page, visitor: str) -> Session | None:
 
 
 def _kept(question: Question, answered: Session, live: Session | None, desk: Desk, visitor: str) -> Session | Problem:
-    """The answer beside what was done meanwhile, and in its project."""
+    """The answer beside what was done meanwhile, over what a person had corrected, and in its project."""
     assert question.asked is not None
-    before, after = beside(question.asked, answered, live, corrected_stay=question.corrected_stay)
+    before, after = beside(question.asked, answered, live)
+    after = projects.over_corrections(before, after)
     return attempt(lambda: projects.keep_answers(before, after, desk.projects, visitor))
 
 
-def beside(asked: Session, answered: Session, live: Session | None, *, corrected_stay: bool) -> tuple[Session, Session]:
-    """(what stands, the same with the new answers): removed pictures stay away, corrections of others are kept.
-
-    Only where several pictures lie there: alone, the picture on the stage is the one that was asked about.
-    """
+def beside(asked: Session, answered: Session, live: Session | None) -> tuple[Session, Session]:
+    """(what stands, the same with the new answers): removed pictures stay away, corrections made meanwhile are kept."""
     was = {each.picture.path: each.answer for each in asked.sheets}
-    if not asked.album or live is None or not any(each.picture.path in was for each in live.sheets):
+    if live is None or not any(each.picture.path in was for each in live.sheets):
         return asked, answered
+    if not asked.album:  # the picture on the stage is the one that was asked about
+        return live, answered
     came = {each.picture.path: each.answer for each in answered.sheets if each.answer is not was[each.picture.path]}
-    stands: list[Sheet] = []
-    for sheet in live.sheets:
-        path = sheet.picture.path
-        if corrected_stay and path in came and sheet.answer and sheet.answer is not was[path]:
-            del came[path]
-            sheet = replace(sheet, answer=_noted(sheet.answer))
-        stands.append(sheet)
-    sheets = tuple(replace(each, answer=came.get(each.picture.path, each.answer)) for each in stands)
+    sheets = tuple(replace(each, answer=came.get(each.picture.path, each.answer)) for each in live.sheets)
     ended = answered.picture.path if answered.picture and answered.place != asked.place else None
     place = next((place for place, each in enumerate(sheets) if each.picture.path == ended), live.place)
-    return live.showing(tuple(stands), live.place), live.showing(sheets, place)
-
-
-def _noted(answer: Answer) -> Answer:
-    note = Note(NoteKind.SKIPPED, "You corrected this while it was asked about, so the new answer was left out.")
-    return replace(answer, result=replace(answer.result, notes=(*answer.result.notes, note)))
+    return live, live.showing(sheets, place)
 
 
 def shown(result: ResultView, session: Session) -> Updates:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
 
 from backends import Pool
 from grounding.errors import GroundingError, Stopped
@@ -89,7 +88,6 @@ class EachQuestion(Question):
     said: what is being done, to which the picture's number is added.
     """
 
-    corrected_stay: ClassVar[bool] = True
     said: str = ""
     _came: tuple[Sheet, ...] = field(default=(), init=False)
     _place: int = field(default=0, init=False)

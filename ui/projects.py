@@ -11,8 +11,10 @@ from dataclasses import replace
 from grounding import images
 from grounding.editing import PERSON, signed
 from grounding.errors import GroundingError, RequestError
+from grounding.labels import Sample
 from grounding.types import Detection, Note, NoteKind, Origin, Result, Review
 from jobs.project import Order, Project, Which
+from jobs.project_answers import laid_over, touched
 from jobs.project_labels import classes
 from jobs.shelf import Shelf as Projects
 from jobs.shelf import folder_name
@@ -73,6 +75,34 @@ def keep_edit(after: Session, projects: Projects, visitor: str) -> Session:
         return replace(after, member=replace(at, version=version, labels=tuple(labels)))
 
 
+def over_corrections(before: Session, after: Session) -> Session:
+    """`after`, a person's work of `before` kept beside the new answers; in a project, `keep_answers` does the same."""
+    was = {each.picture.path: each.answer for each in before.sheets}
+    sheets = tuple(
+        each if each.member else replace(each, answer=_over(was.get(each.picture.path), each)) for each in after.sheets
+    )
+    if after.album:
+        return after.showing(sheets, after.place)
+    return replace(after, answer=sheets[0].answer) if sheets else after
+
+
+def _over(earlier: Answer | None, sheet: Sheet) -> Answer | None:
+    answer = sheet.answer
+    if answer is None or earlier is None or answer is earlier:
+        return answer
+    now, said = (
+        Sample("", sheet.picture.size_wh, each.task, replace(_signed(each), raw="")) for each in (earlier, answer)
+    )
+    return _laid(answer, laid_over(now, said)) if any(map(touched, now.result.detections)) else answer
+
+
+def _laid(answer: Answer, sample: Sample) -> Answer:
+    """The answer with what is there after it: its own words, the objects of `sample`, the notes of both."""
+    found, told = sample.result.detections, answer.result.notes
+    notes = (*told, *(note for note in sample.result.notes if note not in told))
+    return replace(answer, result=replace(answer.result, detections=found, notes=notes), said=_models_own(found))
+
+
 def keep_answers(before: Session, after: Session, projects: Projects, visitor: str) -> Session:
     """`after` with its new answers in the projects of their pictures; where that fails, a note says so."""
     answered = {id(each.answer) for each in before.sheets}
@@ -92,10 +122,7 @@ def _kept(sheet: Sheet, projects: Projects, visitor: str) -> Sheet:
     try:
         with projects.lend(at.project, visitor) as project:
             _check(project, at)
-            sample = project.put_answer(at.picture, answer.task, _signed(answer))
-            found = sample.result.detections
-            result = replace(answer.result, detections=found, notes=_notes(answer.result, sample.result))
-            made = replace(answer, result=result, said=_models_own(found))
+            made = _laid(answer, project.put_answer(at.picture, answer.task, _signed(answer)))
             return replace(sheet, answer=made, member=member(project, at.project, at.picture, at.order))
     except GroundingError as error:
         note = Note(NoteKind.SKIPPED, f"This answer is not in the project: {error}")
@@ -217,7 +244,3 @@ def _models_own(found: Iterable[Detection]) -> tuple[Detection, ...]:
 def _model(result: Result) -> str:
     origins = [result.origin, *(each.origin for each in result.detections)]
     return next((each.model for each in origins if each and each.model), "in the project")
-
-
-def _notes(answer: Result, laid_over: Result) -> tuple[Note, ...]:
-    return (*answer.notes, *(note for note in laid_over.notes if note not in answer.notes))

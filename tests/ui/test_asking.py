@@ -18,7 +18,7 @@ from PIL import Image
 
 from grounding import images
 from grounding.settings import Settings
-from grounding.types import Request, Result, Task
+from grounding.types import Request, Result, Review, Task
 from jobs.project import Order
 from tests.ui.echo import Echo, EchoPool
 from ui import actions, asking, projects, result_view
@@ -184,9 +184,7 @@ def test_what_is_done_on_the_page_while_each_is_asked_about_stays(desk: Desk, ec
     before = page.now()
 
     def meanwhile() -> None:
-        was = before.answer
-        assert was is not None
-        corrected = replace(before, answer=replace(was, result=replace(was.result, detections=())))
+        corrected = accept(before, 0)
         page.held[page.session._id] = corrected.showing(corrected.sheets[:2], 0)  # and one was removed
         for _ in range(3):
             echo.may.release()
@@ -195,7 +193,69 @@ def test_what_is_done_on_the_page_while_each_is_asked_about_stays(desk: Desk, ec
     corrected, other = page.now().sheets
     assert corrected.answer is not None
     assert other.answer is not None
-    assert corrected.answer.result.detections == ()
-    assert "the new answer was left out" in corrected.answer.result.notes[-1].detail
+    found = corrected.answer.result.detections
+    assert [each.label for each in found] == ["cat", "cat", "dog"]
+    assert found[0].review is Review.ACCEPTED
     assert len(other.answer.result.detections) == 2
     assert page.now().place == 0
+
+
+def an_owl(desk: Desk) -> Session:
+    found = Echo()._found(Request(Task.DETECT, (), labels=("owl",)))
+    return actions.shared_out(form(), Session().showing((picture(desk, "a.png"),), 0), found)
+
+
+def accept(now: Session, number: int) -> Session:
+    """`now`, as when a person has accepted one object of its answer."""
+    assert now.answer is not None
+    was = now.answer.result
+    found = tuple(
+        replace(each, review=Review.ACCEPTED) if place == number else each for place, each in enumerate(was.detections)
+    )
+    return replace(now, answer=replace(now.answer, result=replace(was, detections=found), said=was.detections))
+
+
+@pytest.mark.parametrize("when", ["before the question", "while it was asked"])
+def test_asked_again_what_a_person_corrected_stays_and_what_is_new_comes(desk: Desk, echo: Deaf, when: str) -> None:
+    owl = an_owl(desk)
+    early = when == "before the question"
+    before = accept(owl, 0) if early else owl
+    page = page_with(before)
+
+    def meanwhile() -> None:
+        page.held[page.session._id] = accept(before, 0)
+        echo.may.release()
+
+    ask(Question(form(), "Looking", before, lambda: before), desk, page, meanwhile)
+    answer = page.now().answer
+    assert answer is not None
+    found = [(each.label, each.review, each.origin.prompt if each.origin else "") for each in answer.result.detections]
+    assert found == [
+        ("owl", Review.ACCEPTED, "cat; dog"), ("cat", Review.OPEN, "cat; dog"), ("dog", Review.OPEN, "cat; dog")
+    ]  # fmt: skip
+    assert [each.id for each in answer.result.detections] == [0, 1, 2]
+
+
+def test_asked_again_what_nobody_corrected_makes_room(desk: Desk, echo: Deaf) -> None:
+    owl = an_owl(desk)
+    page = page_with(owl)
+    ask(Question(form(), "Looking", owl, lambda: owl), desk, page, echo.may.release)
+    answer = page.now().answer
+    assert answer is not None
+    assert [each.label for each in answer.result.detections] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("words", ["nothing", "blocked", "a caption"])
+def test_an_answer_without_objects_takes_no_corrected_one_away(desk: Desk, echo: Deaf, words: str) -> None:
+    before = accept(
+        an_owl(desk),
+        0,
+    )
+    page = page_with(before)
+    task = Task.CAPTION if words == "a caption" else Task.DETECT
+    asked = read_form(task, {"prompt": words, "backend": "paligemma"}, Settings())
+    ask(Question(asked, "Looking", before, lambda: before), desk, page, echo.may.release)
+    answer = page.now().answer
+    assert answer is not None
+    assert [each.label for each in answer.result.detections] == ["owl"]
+    assert answer is not before.answer
