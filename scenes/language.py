@@ -122,6 +122,13 @@ def segment(things: Sequence[Seen], phrase: str, meant: Sequence[int], codes_of:
     )
 
 
+def segment_each(things: Sequence[Seen], labels: Sequence[str], codes_of: CodesOf) -> Exchange:
+    """Asks for the outlines of several whole classes at once: many masks for one look at the picture."""
+    wanted = [(label, k) for label in labels for k in having(things, label)]
+    prefix = f"segment {' ; '.join(labels)}"
+    return Exchange("segment", prefix, _answer(things, wanted, codes_of), tuple(k for _, k in wanted))
+
+
 def caption(things: Sequence[Seen], background: str) -> Exchange:
     """Names all things by number, class and, where its likes share one, colour: "two cats and a red car in a room"."""
     groups = []
@@ -201,6 +208,9 @@ def draw(things: Sequence[Seen], background: str, codes_of: CodesOf, rng: Rng) -
     if kind == "ask":
         return _draw_question(things, present, rng)
     meanings = phrases(things)
+    if kind == "segment" and len(present) > 1 and rng.random() < 0.5:
+        count = int(rng.integers(2, len(present) + 1))
+        return segment_each(things, [str(label) for label in rng.permutation(present)[:count]], codes_of)
     if kind == "segment" and rng.random() < 0.75:
         meanings = {label: having(things, label) for label in present}
     plural = [p for p in meanings if p.split()[0] not in COLOURS and " " in p]

@@ -26,24 +26,38 @@ element.addEventListener("click", (event) => {
   if (button && !button.disabled) tell(button.dataset);
 });
 document.addEventListener("pinpoint:page", ({detail}) => tell({act: "page", n: String(detail)}));
-let held = false; // the arrow keys go through the pictures, and the one shown keeps them
+// The arrow keys go through the pictures, and the one shown keeps them. One is sent for at a time: pressed faster than
+// pictures come, the keys move what is wanted, and that is sent for next.
+let wanted = null, free = null;
+const thumbs = () => [...element.querySelectorAll(".pp-thumb")];
+const shownOf = (all) => all.find((each) => each.getAttribute("aria-pressed") === "true");
+const fetchWanted = (thumb) => {
+  clearTimeout(free);
+  free = setTimeout(() => { wanted = null; }, 5000); // nothing came: a refusal says so elsewhere
+  tell(thumb.dataset);
+};
 element.addEventListener("keydown", (event) => {
   const step = {ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity}[event.key];
-  const thumbs = [...element.querySelectorAll(".pp-thumb")];
-  const shown = thumbs.findIndex((each) => each.getAttribute("aria-pressed") === "true");
-  if (!step || !event.target.closest(".pp-thumb") || shown < 0) return;
+  const all = thumbs();
+  const from = all.find((each) => each.dataset.n === wanted) ?? shownOf(all);
+  if (!step || !from || !event.target.closest(".pp-thumb")) return;
   event.preventDefault();
-  const next = thumbs[Math.min(thumbs.length - 1, Math.max(0, shown + step))];
-  if (next === thumbs[shown]) return;
-  held = true;
-  tell(next.dataset);
+  const next = all[Math.min(all.length - 1, Math.max(0, all.indexOf(from) + step))];
+  if (next === from) return;
+  const waiting = wanted !== null;
+  wanted = next.dataset.n;
+  if (!waiting) fetchWanted(next);
 });
 new MutationObserver(() => {
-  const shown = element.querySelector('.pp-thumb[aria-pressed="true"]');
+  const all = thumbs(), shown = shownOf(all);
   if (!shown) return;
   shown.scrollIntoView({block: "nearest", inline: "nearest"});
-  if (held) shown.focus();
-  held = false;
+  if (wanted === null) return;
+  shown.focus();
+  const next = all.find((each) => each.dataset.n === wanted);
+  if (next && next !== shown) return fetchWanted(next);
+  clearTimeout(free);
+  wanted = null;
 }).observe(element, {childList: true, subtree: true, attributeFilter: ["aria-pressed"]});
 """
 

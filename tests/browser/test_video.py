@@ -58,6 +58,10 @@ def test_a_clip_is_asked_about_moment_by_moment_and_scrubbed_through_by_keys(pag
         expect(thumbs(page).nth(place)).to_have_attribute("aria-pressed", "true")
         expect(thumbs(page).nth(place)).to_be_focused()
     expect(page.locator("#pp-found tbody tr")).to_have_count(2)
+    for _ in range(4):  # faster than pictures come
+        page.keyboard.press("ArrowRight")
+    expect(thumbs(page).nth(6)).to_have_attribute("aria-pressed", "true")
+    expect(thumbs(page).nth(6)).to_be_focused()
     page.keyboard.press("End")
     expect(page.locator("#pp-current")).to_contain_text("walk at 0m03.7")
 
