@@ -14,6 +14,7 @@ from ui import asking, clips, estimates, markup, sidebar
 from ui.desk import Desk
 from ui.each import EachQuestion
 from ui.exports_panel import CLICK_FILE, ExportsPanel
+from ui.follow import Follower, Values
 from ui.form import read_form, read_view
 from ui.gathering import MAX_PICTURES
 from ui.messages import Problem, attempt
@@ -71,20 +72,20 @@ def build() -> AlbumPanel:
     return AlbumPanel(whole, each, reel, wish, pick, film, takes, said)
 
 
-def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, desk: Desk) -> None:
+def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, desk: Desk) -> Follower:
     """`task`: whose tab is open; its words are what each picture is asked."""
     prompts = {tab.task.value: tab.prompt for tab in around.tabs}
     doing = {tab.task: tab.doing for tab in around.tabs}
 
-    def offer(now: Session) -> list[Any]:
+    def offer(now: Session) -> Values:
         count, clip = len(now.sheets), now.reel is not None
         what = "moments" if clip else "pictures"
-        return [
-            gr.update(visible=clip or (count > 1 and now.document is None)),
-            gr.update(visible=count > 1, value=f"Ask about each of the {count} {what}"),
-            gr.update(visible=clip),
-            markup.hint(_FILM) if clip else "",
-        ]
+        return {
+            panel.whole: gr.update(visible=clip or (count > 1 and now.document is None)),
+            panel.each: gr.update(visible=count > 1, value=f"Ask about each of the {count} {what}"),
+            panel.reel: gr.update(visible=clip),
+            panel.said: markup.hint(_FILM) if clip else "",
+        }
 
     def ask(values: dict[Any, Any]) -> EachQuestion:
         before: Session = values[around.session]
@@ -118,19 +119,20 @@ def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, 
         got = attempt(lambda: _takes(chosen, {**fields, "prompt": values[prompts[chosen.value]]}, now, desk))
         return "" if isinstance(got, Problem) else got
 
+    def show(values: Values, visitor: str) -> Values:
+        return {**offer(values[around.session]), panel.takes: estimate(values)}
+
     asked = {name: widget for name, widget in around.fields.items() if name != "api_key"}
-    moved = [around.session.change, task.change, around.sidebar.model.change]
+    inputs = [around.session, task, *prompts.values(), *asked.values()]
+    moved = [task.change, around.sidebar.model.change]
     gr.on(
         [*moved, *(each.change for each in (*prompts.values(), *around.options.fields.values()))],
         estimate,
-        {around.session, task, *prompts.values(), *asked.values()},
+        set(inputs),
         panel.takes,
         trigger_mode="always_last",
         queue=False,
         **_QUIET,
-    )
-    around.session.change(
-        offer, around.session, [panel.whole, panel.each, panel.reel, panel.said], queue=False, **_QUIET
     )
     wire_question(None, around, desk, [panel.each.click], ask, {task, *prompts.values(), *around.fields.values()})
     gr.on(
@@ -152,6 +154,8 @@ def wire(panel: AlbumPanel, task: gr.State, around: Around, take: ExportsPanel, 
         concurrency_limit=2,
         **_QUIET,
     ).success(None, js=CLICK_FILE)
+    outputs = [panel.whole, panel.each, panel.reel, panel.said, panel.takes]
+    return Follower(show, inputs, outputs)
 
 
 def _takes(task: Task, values: dict[str, object], now: Session, desk: Desk) -> str:

@@ -45,6 +45,7 @@ from ui import (
 )
 from ui.batches import Batches, home
 from ui.desk import Desk
+from ui.follow import follow
 from ui.guard import Guard
 from ui.messages import Problem, attempt
 from ui.state import KEPT_S, Session, Shelf
@@ -103,19 +104,17 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         family_panel.wire(family, side, desk)
-        prompt_panel.wire(words, around, desk)
+        shown = [prompt_panel.wire(words, around, desk)]
         options_panel.wire(options, side, settings)
-        cut_panel.wire(cut, around, desk)
-        strip.wire(sheets, session, pictures, result, desk)
+        shown += [cut_panel.wire(cut, around, desk), strip.wire(sheets, session, pictures, result, desk)]
         request_panel.wire(asked, around, desk)
-        album_panel.wire(album, asked.task, around, take, desk)
-        estimate_lines.wire(around, desk)
+        shown += [album_panel.wire(album, asked.task, around, take, desk), estimate_lines.wire(around, desk)]
         result_view.wire(result, session, desk)
-        exports_panel.wire(take, session, result, desk)
-        truth_panel.wire(true, session, result)
-        project_bar.wire(bar, page, session, pictures, result, desk)
+        shown += [exports_panel.wire(take, session, result, desk), truth_panel.wire(true, session, result)]
+        shown += [project_bar.wire(bar, page, session, pictures, result, desk)]
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)
-        compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
+        shown += compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
+        follow(session, shown)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:

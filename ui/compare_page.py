@@ -19,6 +19,7 @@ from ui import asking, compare_markup, compare_sides, estimates, markup, project
 from ui.compare_sides import SidePanel
 from ui.components import Range
 from ui.desk import Desk
+from ui.follow import Follower, listed
 from ui.form import Form
 from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
@@ -30,7 +31,7 @@ from ui.trial import MANY, TWO, Trial
 _SCRIPT = Path(__file__).parents[1] / "assets" / "js" / "compare.js"
 _TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
   document.querySelector('#pp-cmp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
-_IN_SIGHT = "(session, made) => [session, made, Boolean(document.querySelector('#pp-cmp-board')?.offsetParent)]"
+_IN_SIGHT = "Boolean(document.querySelector('#pp-cmp-board')?.offsetParent)"
 _QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -192,14 +193,13 @@ def wire(
     sidebar: Sidebar,
     tabs: list[Tab],
     desk: Desk,
-) -> None:
-    _wire_choices(panel, session, tabs, desk)
-    _wire_board(panel, pages, session, result, desk)
+) -> list[Follower]:
     trial_asking.wire(panel, page, session, sidebar, desk)
     panel.run.click(None, js=_TO_RESULT)
+    return [_wire_choices(panel, session, tabs, desk), _wire_board(panel, pages, session, result, desk)]
 
 
-def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: Desk) -> None:
+def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: Desk) -> Follower:
     """What is chosen on the left shows and hides what belongs to it, and says what asking will take."""
 
     def choose_kind(kind: object) -> list[Any]:
@@ -226,10 +226,10 @@ def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: 
 
     asked = [session, panel.prompt, panel.followed, *(tab.prompt for tab in tabs)]
     panel.tab.select(follow, asked, [panel.prompt, panel.followed, panel.task], **_QUIET)
-    _wire_estimate(panel, session, desk)
+    return _wire_estimate(panel, session, desk)
 
 
-def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> None:
+def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> Follower:
     fields = [*panel.sides[0].fields.values(), *panel.sides[1].fields.values()]
 
     def say(now: Session, words: object, task: object, kind: object, times: object, *chosen: object) -> str:
@@ -247,10 +247,10 @@ def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> None:
         got = attempt(lines)
         return "" if isinstance(got, Problem) else got
 
+    inputs = [session, panel.prompt, panel.task, panel.kind, panel.times, *fields]
     gr.on(
         [
             panel.tab.select,
-            session.change,
             panel.prompt.change,
             panel.task.change,
             panel.kind.change,
@@ -258,11 +258,12 @@ def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> None:
         ]
         + [each.change for each in fields],
         say,
-        [session, panel.prompt, panel.task, panel.kind, panel.times, *fields],
+        inputs,
         panel.before,
         trigger_mode="always_last",
         **_QUIET,
     )
+    return listed(lambda *values: [say(*values)], inputs, [panel.before])
 
 
 def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) -> str:
@@ -279,7 +280,7 @@ def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) 
     return said if known else said + markup.beware(estimates.SMALL_WORLD)
 
 
-def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView, desk: Desk) -> None:
+def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView, desk: Desk) -> Follower:
     def match(made: Trial | None, least_iou: object) -> Any:
         if made is None:
             return gr.skip()
@@ -311,7 +312,7 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
 
     panel.iou.change(match, [panel.trial, panel.iou], panel.board, trigger_mode="always_last", **_QUIET)
     inputs, shown = [session, panel.trial, panel.open], [panel.picture, panel.stale, panel.board]
-    session.change(move, inputs, shown, js=_IN_SIGHT, **_QUIET)
     panel.tab.select(move, inputs, shown, js="(session, made) => [session, made, true]", **_QUIET)
     outputs = [session, panel.stale, pages, *result.cleared]
     panel.board.select(use, [session, panel.trial], outputs, show_progress="hidden", api_visibility="private")
+    return listed(move, inputs, shown, (panel.open, _IN_SIGHT))

@@ -12,6 +12,7 @@ from grounding.errors import RequestError
 from grounding.types import Outcome
 from ui.asking import Question
 from ui.desk import Desk
+from ui.follow import Follower, Values
 from ui.form import Form, read_key
 from ui.options import MAX_ANSWER_TOKENS
 from ui.state import Answer, Session
@@ -35,15 +36,16 @@ def build() -> CutPanel:
     return CutPanel(row, go_on, higher)
 
 
-def wire(panel: CutPanel, around: Around, desk: Desk) -> None:
-    def offer(now: Session) -> list[Any]:
+def wire(panel: CutPanel, around: Around, desk: Desk) -> Follower:
+    def offer(values: Values, visitor: str) -> Values:
+        now: Session = values[around.session]
         on, limit = _can_go_on(now.answer), _limit(now.answer)
         named = f"Ask again with up to {min(limit * _HIGHER, MAX_ANSWER_TOKENS):,} tokens" if limit else ""
-        return [
-            gr.update(visible=bool(on or limit)),
-            gr.update(visible=on),
-            gr.update(visible=bool(limit), value=named),
-        ]
+        return {
+            panel.row: gr.update(visible=bool(on or limit)),
+            panel.go_on: gr.update(visible=on),
+            panel.higher: gr.update(visible=bool(limit), value=named),
+        }
 
     def go_on(values: dict[Any, Any]) -> Question:
         answer = _cut(values)
@@ -66,16 +68,9 @@ def wire(panel: CutPanel, around: Around, desk: Desk) -> None:
         key = read_key(values[around.sidebar.key], form.backend, desk.settings)
         return Question(replace(form, api_key=key), "Going on", before, lambda: before)
 
-    around.session.change(
-        offer,
-        around.session,
-        [panel.row, panel.go_on, panel.higher],
-        queue=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
     wire_question(None, around, desk, [panel.go_on.click], go_on, {around.sidebar.key})
     wire_question(None, around, desk, [panel.higher.click], higher, {around.sidebar.key})
+    return Follower(offer, [around.session], [panel.row, panel.go_on, panel.higher])
 
 
 def _asked(answer: Answer) -> Form:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from grounding.types import Task
 from ui import estimates
 from ui.desk import Desk
+from ui.follow import Follower, Values
 from ui.form import read_form
 from ui.messages import Problem, attempt
 from ui.sidebar import capabilities
@@ -16,27 +15,29 @@ from ui.state import Session
 from ui.tabs.prompt import Around
 
 
-def wire(around: Around, desk: Desk) -> None:
+def wire(around: Around, desk: Desk) -> Follower:
     fields = {name: widget for name, widget in around.fields.items() if name != "api_key"}
     prompts = {tab.task: tab.prompt for tab in around.tabs}
 
-    def show(values: dict[Any, Any]) -> dict[Any, str]:
+    def show(values: Values) -> Values:
         now: Session = values[around.session]
         chosen = {name: values[widget] for name, widget in fields.items()}
         return {tab.before: line(tab.task, {**chosen, "prompt": values[tab.prompt]}, now, desk) for tab in around.tabs}
 
-    moved = [around.page.load, around.session.change, *(prompt.change for prompt in prompts.values())]
+    inputs, outputs = [around.session, *prompts.values(), *fields.values()], [tab.before for tab in around.tabs]
+    moved = [around.page.load, *(prompt.change for prompt in prompts.values())]
     moved += [around.sidebar.model.change, *(widget.change for widget in around.options.fields.values())]
     gr.on(
         moved,
         show,
-        {around.session, *prompts.values(), *fields.values()},
-        [tab.before for tab in around.tabs],
+        set(inputs),
+        outputs,
         trigger_mode="always_last",
         queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
+    return Follower(lambda values, visitor: show(values), inputs, outputs)
 
 
 def line(task: Task, values: dict[str, object], now: Session, desk: Desk) -> str:

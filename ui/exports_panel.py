@@ -18,6 +18,7 @@ from grounding.overlays import OVERLAYS
 from jobs.answers import WITH_PICTURES
 from ui import actions, asking, label_files, markup, projects
 from ui.desk import Desk
+from ui.follow import Follower, listed
 from ui.form import read_view
 from ui.label_files import Offer, Taken
 from ui.messages import BUSY, Problem, attempt
@@ -108,14 +109,14 @@ def build() -> ExportsPanel:
     return ExportsPanel(form, whole, pictures, said, save_labels, save_picture, bring, brought, file)
 
 
-def wire(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> None:
+def wire(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> Follower:
     """Losses follow the session and the choices; nothing here reaches a model."""
-    _wire_preview(panel, session, result, desk)
     _wire_downloads(panel, session, result, desk)
     _wire_import(panel, session, result, desk)
+    return _wire_preview(panel, session, result, desk)
 
 
-def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> None:
+def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> Follower:
     def begin(now: Session, form: object, whole: object) -> list[Any]:
         count = len(now.sheets)
         several = gr.update(visible=count > 1, label=f"All {count} pictures")
@@ -133,14 +134,9 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
 
     chosen: list[Callable[..., Any]] = [panel.form.input, panel.whole.input, panel.pictures.input]
     corrected = result.editor.receipt.change  # Gradio tells of no state that changed past its queue
-    gr.on(
-        [session.change, corrected, *chosen, result.threshold.release, result.floor.release],
-        begin,
-        [session, panel.form, panel.whole],
-        [panel.whole, panel.pictures, panel.said],
-        queue=False,
-        **_QUIET,
-    )
+    inputs, outputs = [session, panel.form, panel.whole], [panel.whole, panel.pictures, panel.said]
+    moved = [corrected, *chosen, result.threshold.release, result.floor.release]
+    gr.on(moved, begin, inputs, outputs, queue=False, **_QUIET)
     panel.said.check(
         check,
         [session, *panel.wanted, *result.view],
@@ -150,6 +146,7 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
         concurrency_limit=2,
         **_QUIET,
     )
+    return listed(begin, inputs, outputs)
 
 
 def _wire_downloads(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> None:

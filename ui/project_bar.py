@@ -14,6 +14,7 @@ from grounding.errors import RequestError
 from grounding.types import Review
 from ui import asking, markup, project_markup, projects
 from ui.desk import Desk
+from ui.follow import Follower, Values
 from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
@@ -66,7 +67,7 @@ def build() -> ProjectBar:
 
 def wire(
     made: ProjectBar, page: gr.Blocks, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk
-) -> None:
+) -> Follower:
     def act(now: Session, chosen: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         visitor = str(request.session_hash)
         after = BUSY if desk.runs.running(visitor) else attempt(lambda: acted(now, chosen._data, desk, visitor))
@@ -78,14 +79,20 @@ def wire(
         said = markup.hint(_LEFT) if left_together(now, after) else ""
         return {session: after, pictures.current: current, made.said: said, **asking.shown(result, after)}
 
-    def show(now: Session, request: gr.Request) -> str:
-        drawn = attempt(lambda: project_markup.bar(now, names(now, desk, str(request.session_hash))))
-        return markup.trouble(drawn) if isinstance(drawn, Problem) else drawn
+    def show(values: Values, visitor: str) -> Values:
+        now: Session = values[session]
+        drawn = attempt(lambda: project_markup.bar(now, names(now, desk, visitor)))
+        return {made.bar: markup.trouble(drawn) if isinstance(drawn, Problem) else drawn}
+
+    def begin(now: Session, request: gr.Request) -> str:
+        drawn: str = show({session: now}, str(request.session_hash))[made.bar]
+        return drawn
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [session, pictures.current, made.said, *result.cleared]
     made.bar.select(act, session, outputs, concurrency_id="picture", concurrency_limit=4, trigger_mode="once", **quiet)
-    gr.on([session.change, page.load], show, session, made.bar, queue=False, **quiet)
+    page.load(begin, session, made.bar, queue=False, **quiet)
+    return Follower(show, [session], [made.bar])
 
 
 def left_together(now: Session, after: Session) -> bool:

@@ -19,6 +19,7 @@ from grounding.types import Task
 from ui import estimates, picture_panel
 from ui.asking import Question
 from ui.desk import Desk
+from ui.follow import Follower
 from ui.form import Form, read_form
 from ui.messages import Problem, attempt
 from ui.sidebar import capabilities
@@ -83,7 +84,7 @@ def build(settings: Settings) -> PromptPanel:
     )
 
 
-def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
+def wire(panel: PromptPanel, around: Around, desk: Desk) -> Follower:
     fields = around.fields
     words = panel.tab.prompt
 
@@ -116,11 +117,11 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
     parts = [panel.kind, panel.language, panel.typed]
     gr.on([part.input for part in parts], None, parts, words, js=_PUT_TOGETHER, **_QUIET)
     panel.kind.input(choose_kind, panel.kind, [panel.typed, panel.language], **_QUIET)
-    quiet_fields = {widget for name, widget in fields.items() if name != "api_key"}
+    inputs = [around.session, words, *(widget for name, widget in fields.items() if name != "api_key")]
     gr.on(
-        [panel.fold.expand, words.change, around.session.change, around.sidebar.model.change],
+        [panel.fold.expand, words.change, around.sidebar.model.change],
         show,
-        {around.session, words, *quiet_fields},
+        set(inputs),
         panel.tab.before,
         trigger_mode="always_last",
         **_QUIET,
@@ -133,6 +134,7 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> None:
     around.sidebar.backend.input(
         lambda backend: gr.update(visible=backend == _BACKEND), around.sidebar.backend, panel.fold, **_QUIET
     )
+    return Follower(lambda values, visitor: {panel.tab.before: show(values)}, inputs, [panel.tab.before])
 
 
 def read_words(words: object, values: dict[str, Any], settings: Settings, *, with_key: bool = True) -> Form:

@@ -14,6 +14,7 @@ from grounding.types import Outcome, Task
 from ui import asking, markup
 from ui.corrections import labels_of
 from ui.desk import Desk
+from ui.follow import Follower, Values
 from ui.messages import Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
@@ -66,27 +67,27 @@ def build() -> gr.HTML:
     return gr.HTML("", js_on_load=_LISTEN, elem_id="pp-strip")
 
 
-def wire(strip: gr.HTML, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk) -> None:
+def wire(strip: gr.HTML, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk) -> Follower:
     def choose(now: Session, chosen: gr.EventData) -> dict[Any, Any]:
         made = attempt(lambda: turn(now, chosen._data, desk.shelf))
         if isinstance(made, Problem):
             return {pictures.current: markup.current_picture(now.picture, made)}
         return {session: made, pictures.current: markup.current_picture(made.picture), **asking.shown(result, made)}
 
-    def show(now: Session) -> Any:
-        made = attempt(lambda: drawn(now))
-        return markup.trouble(made) if isinstance(made, Problem) else made
+    def show(values: Values, visitor: str) -> Values:
+        made = attempt(lambda: drawn(values[session]))
+        return {strip: markup.trouble(made) if isinstance(made, Problem) else made}
 
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     strip.select(
         choose,
         [session],
         [session, pictures.current, *result.cleared],
         concurrency_id="picture",
         concurrency_limit=4,
-        **quiet,
+        show_progress="hidden",
+        api_visibility="private",
     )
-    session.change(show, session, strip, queue=False, **quiet)
+    return Follower(show, [session], [strip])
 
 
 def turn(now: Session, chosen: object, shelf: Shelf) -> Session:

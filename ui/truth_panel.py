@@ -9,6 +9,7 @@ import gradio as gr
 
 from grounding.overlays import OVERLAYS
 from ui import markup, truth, truth_markup
+from ui.follow import Follower, listed
 from ui.form import read_view
 from ui.messages import Problem, attempt
 from ui.result_view import ResultView
@@ -46,7 +47,7 @@ def build(first: Session) -> TruthPanel:
     return TruthPanel(box, wanted, said, image)
 
 
-def wire(panel: TruthPanel, session: gr.State, result: ResultView) -> None:
+def wire(panel: TruthPanel, session: gr.State, result: ResultView) -> Follower:
     """Follows the session and the view; nothing is drawn before it is asked for."""
 
     def show(now: Session, wanted: object, *view: object) -> list[Any]:
@@ -63,13 +64,16 @@ def wire(panel: TruthPanel, session: gr.State, result: ResultView) -> None:
             gr.update(value=held.image, visible=True),
         ]
 
+    inputs, outputs = [session, panel.wanted, *result.view], [panel.box, panel.said, panel.image]
     gr.on(
-        [session.change, panel.wanted.input, result.threshold.release],
+        [panel.wanted.input, result.threshold.release],
         show,
-        [session, panel.wanted, *result.view],
-        [panel.box, panel.said, panel.image],
+        inputs,
+        outputs,
         trigger_mode="always_last",
         show_progress="hidden",
         queue=False,
         api_visibility="private",
     )
+
+    return listed(show, inputs, outputs)
