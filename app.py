@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 
@@ -12,6 +13,9 @@ from grounding.settings import Settings
 
 def main() -> int:
     """Serve the page until interrupted; 2 where a setting is wrong."""
+    argparse.ArgumentParser(
+        description="Serves Pinpoint's page.", epilog="Settings are environment variables; README.md lists them."
+    ).parse_args()
     from ui import app as page_app
 
     try:

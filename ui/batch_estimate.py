@@ -24,9 +24,10 @@ from jobs.pictures import Skipped, Source
 from ui import gathering, markup
 from ui.batch_markup import counted_things, span
 from ui.batches import MOST_COUNTED, Batches
-from ui.estimates import BUNDLED, SMALL_WORLD, Outline
+from ui.estimates import Outline
 from ui.form import Form
 from ui.messages import Problem, attempt
+from ui.small_world import beyond
 
 SIZED = 12
 """Pictures whose size is read; more would keep the page waiting at every change."""
@@ -80,8 +81,7 @@ def before(form: Form | None, counted: Counted, paces: Paces, batches: Batches, 
     if form is not None:
         took = attempt(partial(_took, form, counted, paces, job_rate))
         lines.append(markup.beware(took.text) if isinstance(took, Problem) else markup.hint(took) if took else "")
-        if form.model == BUNDLED:
-            lines.append(markup.beware(SMALL_WORLD))
+        lines += map(markup.beware, beyond(form, drawn=False))
         if asked := _options(form):
             lines.append(markup.hint(f"As set on the Picture page: {asked}."))
     return "".join(lines)

@@ -24,6 +24,7 @@ from ui.form import Form
 from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
 from ui.sidebar import Sidebar, capabilities
+from ui.small_world import beyond
 from ui.state import KEPT_S, Kept, Session
 from ui.tabs.prompt import Tab
 from ui.trial import MANY, TWO, Trial
@@ -276,8 +277,7 @@ def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) 
         return markup.beware(got.text)
     sent = "" if able.sends_to.startswith("nobody") else f" The picture is sent to {able.sends_to}."
     said = markup.hint(f"{letter if times == 1 else 'In all'}: {got}{sent}") if got or sent else ""
-    known = form.model != estimates.BUNDLED or now.scene is not None
-    return said if known else said + markup.beware(estimates.SMALL_WORLD)
+    return said + "".join(map(markup.beware, beyond(form, drawn=now.scene is not None)))
 
 
 def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView, desk: Desk) -> Follower:

@@ -19,13 +19,8 @@ from grounding.types import Estimate
 from ui import gathering, markup
 from ui.form import Form
 from ui.messages import Problem, attempt
+from ui.small_world import beyond
 from ui.state import Kept, Paper, Session
-
-BUNDLED = "pinpoint-nano"
-SMALL_WORLD = (
-    f"{BUNDLED} knows only drawn scenes like the examples; about other pictures it mostly guesses. "
-    "For photographs choose Gemini with your own key, or a large PaliGemma checkpoint, under Model."
-)
 
 _PLANNED = "paligemma"
 
@@ -58,7 +53,7 @@ def before(form: Form, session: Session, capabilities: Capabilities, paces: Pace
     """One quiet line under the button, and what to know first; "" where the form cannot be asked yet."""
     if session.picture is None:
         return ""
-    lines = [markup.beware(SMALL_WORLD)] if form.model == BUNDLED and session.scene is None else []
+    lines = [markup.beware(each) for each in beyond(form, drawn=session.scene is not None)]
     got = attempt(partial(took, form, session, capabilities, paces))
     if isinstance(got, Problem):
         return "".join([*lines, markup.beware(got.text)])

@@ -13,7 +13,8 @@ from grounding.settings import Settings
 from ui import markup
 from ui.desk import Desk
 from ui.form import is_local
-from ui.sidebar import BUNDLED, Sidebar, who
+from ui.sidebar import Sidebar, who
+from ui.small_world import BUNDLED
 
 _BACKEND = "paligemma"
 _LISTEN = """element.addEventListener("click", (event) => {

@@ -14,8 +14,7 @@ from grounding.settings import Settings
 from grounding.types import Harm, Level
 from ui import markup
 from ui.form import offered
-
-BUNDLED = "pinpoint-nano"
+from ui.small_world import BUNDLED
 
 _LEVELS = [
     ("Default", Level.DEFAULT.value),

@@ -19,6 +19,7 @@ from tests.ui.echo import EchoPool
 from ui import actions, estimates, gathering, picture_panel, projects, strip
 from ui.desk import Desk
 from ui.form import Form, read_form
+from ui.small_world import SCENES_ONLY
 from ui.state import Session, Shelf
 
 GEMINI, LOCAL = SPECS["gemini"].capabilities, SPECS["paligemma"].capabilities
@@ -223,8 +224,8 @@ def test_an_estimate_needs_no_pixels_and_knows_what_is_left_out(desk: Desk, tmp_
     assert "$" in hosted
     assert "call" in local
     assert "one picture at a time" in local
-    assert estimates.SMALL_WORLD in local
-    assert estimates.SMALL_WORLD not in estimates.before(
+    assert SCENES_ONLY in local
+    assert SCENES_ONLY not in estimates.before(
         form(Task.ASK, "What is it?", "paligemma"), replace(now, scene=5), LOCAL, Paces()
     )
 
