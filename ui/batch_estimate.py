@@ -22,6 +22,7 @@ from grounding.types import Request
 from jobs.batch import Given
 from jobs.pictures import Skipped, Source
 from ui import gathering, markup
+from ui.batch_form import MOST_SHARED
 from ui.batch_markup import counted_things, span
 from ui.batches import MOST_COUNTED, Batches
 from ui.estimates import Outline
@@ -37,13 +38,16 @@ USUAL_WH = (1024, 768)
 
 @dataclass(frozen=True)
 class Counted:
-    """What was given, as far as it is known beforehand. exact: no data set among it, whose pictures are counted later.
+    """What was given, as far as it is known beforehand.
 
-    sizes_wh: of the first few at hand. more: pictures beyond the most that are taken.
+    exact: no data set among it, whose pictures are counted later. at_least: counting ended at so many, not the pictures.
+    sizes_wh: of the first few at hand. more: there are pictures beyond the `most` that are taken.
     """
 
     pictures: int = 0
     exact: bool = True
+    at_least: bool = False
+    most: int = 0
     sizes_wh: tuple[tuple[int, int], ...] = ()
     skipped: tuple[Skipped, ...] = ()
     more: bool = False
@@ -60,11 +64,12 @@ def count(given: Given, files: tuple[Path, ...], batches: Batches, before: Count
         with ExitStack() as open_files:
             found = batches.collect(given, files, open_files)
             number = len(found.sources) + len(dict.fromkeys(given.addresses))
-            more = found.more or number > given.most
-            pictures = min(given.most, number) if not given.dataset else given.most
-            sizes = _sizes(found.sources)
-            exact = not given.dataset and not _cut(found.more, given)
-            return Counted(pictures, exact, sizes, found.skipped, more, of=(given, files))
+            sizes, of = _sizes(found.sources), (given, files)
+            if given.dataset:
+                return Counted(given.most, False, False, given.most, sizes, found.skipped, of=of)
+            more = number > given.most or (found.more and given.most <= MOST_COUNTED)
+            pictures, at_least = min(given.most, number), found.more and not more
+            return Counted(pictures, not at_least, at_least, given.most, sizes, found.skipped, more, of=of)
 
     got = attempt(look)
     return Counted(trouble=got) if isinstance(got, Problem) else got
@@ -80,7 +85,8 @@ def before(form: Form | None, counted: Counted, paces: Paces, batches: Batches, 
     lines = [markup.hint(_number(counted, batches))]
     if form is not None:
         took = attempt(partial(_took, form, counted, paces, job_rate))
-        lines.append(markup.beware(took.text) if isinstance(took, Problem) else markup.hint(took) if took else "")
+        of = f"For {counted.pictures:,} of them: " if counted.at_least else ""
+        lines.append(markup.beware(took.text) if isinstance(took, Problem) else markup.hint(of + took))
         lines += map(markup.beware, beyond(form, drawn=False))
         if asked := _options(form):
             lines.append(markup.hint(f"As set on the Picture page: {asked}."))
@@ -88,11 +94,14 @@ def before(form: Form | None, counted: Counted, paces: Paces, batches: Batches, 
 
 
 def _number(counted: Counted, batches: Batches) -> str:
-    at_most = "" if counted.exact else "up to " if not counted.more else "at least "
-    pictures = f"{counted.pictures:,} {'picture' if counted.pictures == 1 else 'pictures'}"
-    taken = f" Only the first {counted.pictures:,} are taken" if counted.more else ""
-    why = ": others use this page too." if batches.shared else "."
-    return f"{at_most}{pictures}.".capitalize() + (taken + why if taken else "") + counted_things(counted.skipped)
+    at_most = "At least " if counted.at_least else "" if counted.exact else "Up to "
+    said = f"{at_most}{counted.pictures:,} {'picture' if counted.pictures == 1 else 'pictures'}."
+    if counted.at_least:
+        said += f" They are counted no further beforehand; up to {counted.most:,} are taken."
+    if counted.more:
+        full = batches.shared and counted.most >= MOST_SHARED
+        said += f" Only the first {counted.pictures:,} are taken{': others use this page too' if full else ''}."
+    return said + counted_things(counted.skipped)
 
 
 def _took(form: Form, counted: Counted, paces: Paces, rate: float | None) -> str:
@@ -140,11 +149,6 @@ def _options(form: Form) -> str:
     ]
     said += [f"{harm.value.replace('_', ' ')}: block {level.value}" for harm, level in request.safety.items()]
     return ", ".join(said)
-
-
-def _cut(more: bool, given: Given) -> bool:
-    """Whether counting ended before what is taken does."""
-    return more and given.most > MOST_COUNTED
 
 
 def _sizes(sources: Sequence[Source]) -> tuple[tuple[int, int], ...]:

@@ -44,6 +44,31 @@ def test_pictures_are_counted_sized_and_what_is_passed_over_is_named(tmp_path: P
     assert count(Given(most=10), (archive,), batches, some) is some, "what was counted is not counted again"
 
 
+def test_a_folder_that_is_counted_in_part_only_is_taken_whole(
+    tmp_path: Path, batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("ui.batches", "ui.batch_estimate"):
+        monkeypatch.setattr(f"{module}.MOST_COUNTED", 20)
+    archive = zipped(tmp_path / "set.zip", 30)
+    counted = count(Given(), (archive,), batches, Counted())
+    said = told(form(), counted, batches)
+    assert "At least 20 pictures." in said
+    assert "up to 1,000,000 are taken" in said
+    assert "Only the first" not in said
+    assert "For 20 of them: 20 calls" in said
+    assert "Only the first 20 are taken" in told(None, count(Given(most=20), (archive,), batches, Counted()), batches)
+
+
+@pytest.mark.parametrize(("most", "why"), [(20, "Only the first 20 are taken."), (300, "others use this page too.")])
+def test_on_a_shared_page_others_are_the_reason_only_where_its_limit_is_met(
+    tmp_path: Path, most: int, why: str
+) -> None:
+    shared = Settings(host="0.0.0.0")
+    batches = Batches(tmp_path / "batches", shared, pool_of(shared, Patient()))
+    counted = count(Given(most=most), (zipped(tmp_path / "set.zip", 301),), batches, Counted())
+    assert why in told(None, counted, batches)
+
+
 def test_of_a_data_set_the_number_asked_for_is_the_most(batches: Batches) -> None:
     counted = count(Given(dataset="hf://datasets/a/b", most=100), (), batches, Counted())
     assert (counted.pictures, counted.exact) == (100, False)
