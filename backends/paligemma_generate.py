@@ -42,6 +42,7 @@ class Engine:
         self._first_loc = vocabulary.get("<loc0000>")  # the others follow it, in order
         ends = checkpoint.model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
+        self._bias = _bias(checkpoint.model)
         self._banned: dict[tuple[Kind, ...], Any] = {}
 
     def voice(self, row: Row) -> Voice:
@@ -89,7 +90,7 @@ class Engine:
         import torch
 
         with torch.inference_mode():
-            scores = logits.float()
+            scores = logits.float() if self._bias is None else logits.float() + self._bias
             tokens = scores.argmax(-1)
             forced = [False] * len(voices)
             for place, (voice, token) in enumerate(zip(voices, tokens.tolist(), strict=True)):
@@ -124,6 +125,23 @@ class Engine:
             kinds = (self._kinds.get(token, Kind.WORD) for token in range(scores.shape[-1]))
             self._banned[allowed] = torch.tensor([kind not in allowed for kind in kinds], device=scores.device)
         return self._banned[allowed]
+
+
+def _bias(model: Any) -> Any:
+    """float[vocabulary]: what the checkpoint's generation config adds to single tokens; None where it adds nothing.
+
+    transformers' `sequence_bias`, [[[token], nats], …]. Of longer sequences, which no PaliGemma has, nothing is heeded.
+    """
+    import torch
+
+    given = model.generation_config.sequence_bias
+    pairs = given.items() if isinstance(given, dict) else given or ()
+    single = {sequence[0]: nats for sequence, nats in pairs if len(sequence) == 1}
+    if not single:
+        return None
+    bias = torch.zeros(model.get_output_embeddings().weight.shape[0], device=model.device)
+    bias[list(single)] = torch.tensor(list(single.values()), device=model.device)
+    return bias
 
 
 class _Run:

@@ -9,7 +9,7 @@ import torch
 from transformers import GenerationConfig, PaliGemmaForConditionalGeneration
 
 from training.architecture import build, config
-from training.settings import CHECKPOINT, RUNS
+from training.settings import CHECKPOINT, EOS_BIAS, RUNS
 from training.tokenizer import processor
 
 _NAMES = {"vision_tower.": "vision_tower.", "projector.": "multi_modal_projector.", "text.": "language_model."}
@@ -31,9 +31,21 @@ def assemble(weights: dict[str, torch.Tensor]) -> PaliGemmaForConditionalGenerat
         raise ValueError(f"weights do not fit: missing {missing[:3]}, unexpected {unexpected[:3]}")
     model.tie_weights()
     model.generation_config = GenerationConfig(
-        bos_token_id=words.bos_token_id, eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id
+        bos_token_id=words.bos_token_id,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+        sequence_bias=[[[words.eos_token_id], EOS_BIAS]],
     )
     return model.eval()
+
+
+def tower() -> dict[str, torch.Tensor]:
+    """The tower's weights as trained; on another machine than the one that trained it, those that ship."""
+    if (path := RUNS / "tower.pt").exists():
+        return torch.load(path, weights_only=False)["masters"]["copy"]
+    shipped = PaliGemmaForConditionalGeneration.from_pretrained(CHECKPOINT, dtype=torch.float32).model
+    parts = {"vision_tower.": shipped.vision_tower, "projector.": shipped.multi_modal_projector}
+    return {old + name: value for old, part in parts.items() for name, value in part.state_dict().items()}
 
 
 def main() -> None:
@@ -41,8 +53,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
     kept = torch.load(RUNS / "language.pt", weights_only=False)["masters"]["copy"]
-    tower = torch.load(RUNS / "tower.pt", weights_only=False)["masters"]["copy"]
-    model = assemble({**tower, **kept}).to(torch.bfloat16)
+    model = assemble({**tower(), **kept}).to(torch.bfloat16)
     model.save_pretrained(args.out, max_shard_size="9MB")
     processor().save_pretrained(args.out)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters in {args.out.name}/")

@@ -40,6 +40,15 @@ class Thing(NamedTuple):
     box: Box
 
 
+class Encoded(NamedTuple):
+    """An exchange as tokens. weight: of each answer token in the loss."""
+
+    scene: int
+    prompt: list[int]
+    answer: list[int]
+    weight: list[float]
+
+
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Token rows [image | bos prompt newline | answer eos], right-padded; `prefix` counts the bidirectional part."""
@@ -77,14 +86,26 @@ class Corpus:
         self.image, self.bos, self.eos = (self.tokenizer.token_to_id(t) for t in ("<image>", "<bos>", "<eos>"))
         self.loc0, self.seg0 = (self.tokenizer.token_to_id(t) for t in ("<loc0000>", "<seg000>"))
 
-    def exchanges(self, row: int, number: int, rng: np.random.Generator) -> list[Exchange]:
-        known, first, last = self.known, self.first[row], self.first[row + 1]
-        things = [
+    def things(self, row: int) -> list[Thing]:
+        known = self.known
+        return [
             Thing(LABELS[known.label[k]], _COLOUR_NAMES[known.colour[k]], on_grid(known.box[k].tolist()))
-            for k in range(first, last)
+            for k in range(self.first[row], self.first[row + 1])
         ]
+
+    def exchanges(self, row: int, number: int, rng: np.random.Generator) -> list[Exchange]:
+        first = self.first[row]
         _, background = look_of(TRAINING_SEEDS + self.numbers[row // SHARD] * SHARD + row % SHARD)
-        return tasks(things, background, lambda k: tuple(int(c) for c in self.codes[first + k]), rng, number)
+        codes_of = lambda k: tuple(int(c) for c in self.codes[first + k])  # noqa: E731
+        return tasks(self.things(row), background, codes_of, rng, number)
+
+    def encoded(self, at: int, exchange: Exchange) -> Encoded:
+        """The exchange about the batch's scene `at` as tokens."""
+        prompt = self.tokenizer.encode(exchange.prefix + "\n", add_special_tokens=False).ids
+        answer = self.tokenizer.encode(exchange.suffix, add_special_tokens=False).ids if exchange.suffix else []
+        answer.append(self.eos)
+        weight = [self._weight(exchange.kind, k, token) for k, token in enumerate(answer)]
+        return Encoded(at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, answer, weight)
 
     def _weight(self, kind: str, at: int, token: int) -> float:
         """What decides an answer is one token among many: is it there at all, is there one more, yes or no."""
@@ -96,27 +117,26 @@ class Corpus:
 
     def rows(self, scenes: np.ndarray, number: int, groups: int, rng: np.random.Generator) -> list[Rows]:
         """`number` exchanges per scene, in `groups` of like length."""
-        found = []
-        for at, row in enumerate(scenes):
-            for exchange in self.exchanges(int(row), number, rng):
-                prompt = self.tokenizer.encode(exchange.prefix + "\n", add_special_tokens=False).ids
-                answer = self.tokenizer.encode(exchange.suffix, add_special_tokens=False).ids if exchange.suffix else []
-                answer.append(self.eos)
-                weight = [self._weight(exchange.kind, k, token) for k, token in enumerate(answer)]
-                found.append((at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, answer, weight))
-        found.sort(key=lambda r: len(r[1]) + len(r[2]))
+        found = [
+            self.encoded(at, exchange)
+            for at, row in enumerate(scenes)
+            for exchange in self.exchanges(int(row), number, rng)
+        ]
+        found.sort(key=lambda each: len(each.prompt) + len(each.answer))
         size = -(-len(found) // groups)
-        return [_pad(found[k : k + size]) for k in range(0, len(found), size)]
+        return [pad(found[k : k + size]) for k in range(0, len(found), size)]
 
 
-def _pad(found: list[tuple[int, list[int], list[int], list[float]]]) -> Rows:
-    longest = max(len(p) + len(a) for _, p, a, _ in found)
+def pad(found: Sequence[Encoded]) -> Rows:
+    longest = max(len(each.prompt) + len(each.answer) for each in found)
     tokens, weight = torch.zeros(len(found), longest, dtype=torch.long), torch.zeros(len(found), longest)
-    for k, (_, p, a, w) in enumerate(found):
-        tokens[k, : len(p) + len(a)] = torch.tensor(p + a)
-        weight[k, len(p) : len(p) + len(a)] = torch.tensor(w)
-    lengths = [torch.tensor(v) for v in zip(*[(at, len(p), len(p) + len(a)) for at, p, a, _ in found], strict=True)]
-    return Rows(lengths[0], tokens, lengths[1], lengths[2], weight)
+    for k, each in enumerate(found):
+        asked, whole = len(each.prompt), len(each.prompt) + len(each.answer)
+        tokens[k, :whole] = torch.tensor(each.prompt + each.answer)
+        weight[k, asked:whole] = torch.tensor(each.weight)
+    prefix = torch.tensor([len(each.prompt) for each in found])
+    length = prefix + torch.tensor([len(each.answer) for each in found])
+    return Rows(torch.tensor([each.scene for each in found]), tokens, prefix, length, weight)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -61,6 +61,17 @@ def test_rows_of_several_pictures_prompts_and_budgets_say_what_each_says_alone(t
         held_to(checkpoint, answer, alone(checkpoint, row))
 
 
+@pytest.mark.parametrize(("wish", "nats"), [("<eos>", 99.0), ("said first", -99.0)])
+def test_a_checkpoints_own_bias_is_heeded_as_transformers_heeds_it(tmp_path: Path, wish: str, nats: float) -> None:
+    checkpoint = paligemma_load.load(str(tiny_paligemma.build(tmp_path, steps=0)), None)
+    row, settings = Row(PICTURES[0], "caption en", 12), checkpoint.model.generation_config
+    (before,) = generate(Engine(checkpoint), [row])
+    settings.sequence_bias = [[[settings.eos_token_id if wish == "<eos>" else before.ids[0]], nats]]
+    (after,) = generate(Engine(checkpoint), [row])
+    held_to(checkpoint, after, alone(checkpoint, row))
+    assert after.ids != before.ids
+
+
 def test_well_formed_answers_are_not_changed(checkpoint: Checkpoint) -> None:
     rows = [Row(PICTURES[0], prompt, 60) for prompt in tiny_paligemma.ANSWERS]
     answers = generate(Engine(checkpoint), rows)

@@ -13,7 +13,21 @@ from grounding.codecs.paligemma import decode
 from grounding.geometry import iou
 from grounding.types import Box
 from scenes import LABELS, compose
-from scenes.language import absent, beside, caption, colour, count, detect, phrases, presence, refer, segment, tasks
+from scenes.language import (
+    absent,
+    beside,
+    caption,
+    colour,
+    count,
+    detect,
+    having,
+    phrases,
+    presence,
+    refer,
+    segment,
+    segment_each,
+    tasks,
+)
 
 
 class Thing(NamedTuple):
@@ -44,6 +58,14 @@ def test_detect_answers_from_the_top_down_and_only_what_is_there():
 
 def test_an_absent_class_is_answered_with_nothing():
     assert detect(SCENE, ["boat"]).suffix == ""
+
+
+def test_several_classes_are_segmented_in_the_order_asked_for_each_with_all_its_things():
+    labels = sorted({thing.label for thing in SCENE}, reverse=True)
+    found = segment_each(SCENE, labels, codes)
+    assert found.prefix == f"segment {' ; '.join(labels)}"
+    assert [SCENE[k].label for k in found.things] == sorted((thing.label for thing in SCENE), reverse=True)
+    assert found.suffix == " ; ".join(segment(SCENE, each, having(SCENE, each), codes).suffix for each in labels)
 
 
 def test_segment_puts_sixteen_codes_between_the_box_and_the_label():

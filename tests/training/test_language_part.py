@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
 from training.architecture import build, config, coordinate_basis
-from training.language_part import Rows, answer_states, on_grid, silence_between, token_losses
+from training.language_part import Encoded, Rows, answer_states, on_grid, pad, silence_between, token_losses
+from training.mask_decoder import said_codes, soft_iou
 from training.settings import GRID, IMAGE_TOKENS
 from training.tokenizer import build as build_tokenizer
 
@@ -83,3 +86,27 @@ def test_words_are_scored_by_plain_cross_entropy():
     loss, guess = token_losses(states, said, table)
     assert torch.allclose(loss, F.cross_entropy(states @ table.T, said, reduction="none"), atol=1e-5)
     assert torch.equal(guess, (states @ table.T).argmax(-1))
+
+
+@torch.no_grad()
+def test_the_codes_a_mask_is_said_by_are_those_said_one_after_the_other(model):
+    z = model.model.get_image_features(torch.randn(1, 3, 160, 160)).pooler_output
+    asked, place = [IMAGE] * IMAGE_TOKENS + [BOS, *ids("segment cat\n")], ids("<loc0100><loc0200><loc0300><loc0400>")
+    seg0 = TOKENIZER.token_to_id("<seg000>")
+    answer = [*place, *range(seg0, seg0 + 16), *ids(" cat"), EOS]
+    rows = pad([Encoded(0, asked, answer, [1.0] * len(answer))])
+    table, told = model.model.language_model.embed_tokens.weight, rows.tokens.clone()
+    first = len(asked) + len(place)
+    for k in range(first, first + 16):
+        states, _, _ = answer_states(model.model.language_model, z, replace(rows, tokens=told))
+        told[0, k] = seg0 + (states[k - len(asked)] @ table[seg0 : seg0 + 128].T).argmax()
+    said = said_codes(model.model.language_model, z, rows, seg0, rounds=16)
+    assert said.tolist() == [(told[0, first : first + 16] - seg0).tolist()]
+    early = said_codes(model.model.language_model, z, rows, seg0)
+    assert early[0, :3].tolist() == said[0, :3].tolist(), "round k has the first k right"
+
+
+def test_soft_iou_is_one_for_the_same_and_nothing_for_what_is_apart():
+    mask = torch.rand(2, 8, 8).round()
+    assert soft_iou(mask, mask).tolist() == [1, 1]
+    assert soft_iou(mask, 1 - mask).tolist() == [0, 0]
