@@ -40,7 +40,7 @@ USUAL_WH = (1024, 768)
 class Counted:
     """What was given, as far as it is known beforehand.
 
-    exact: no data set among it, whose pictures are counted later. at_least: counting ended at so many, not the pictures.
+    exact: no data set among it, whose pictures are counted later. at_least: counting ended there, not the pictures.
     sizes_wh: of the first few at hand. more: there are pictures beyond the `most` that are taken.
     """
 

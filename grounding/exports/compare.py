@@ -15,7 +15,7 @@ from grounding.exports.losses import Aspect, Loss, Tally
 from grounding.exports.pairing import paired
 from grounding.exports.shapes import Crop, bounds, pixels_of, union
 from grounding.labels import Sample
-from grounding.types import THRESHOLD, Detection, Outcome, Review, SoftMask, Task
+from grounding.types import THRESHOLD, Detection, Outcome, Review, SoftMask
 
 _SAME_PX = 0.01
 """Boxes that differ by less are the same: it is what the digits of the files leave, a hundredth of a pixel."""
@@ -57,7 +57,7 @@ def _compare_picture(written: Sample, read: Sample, threshold: int, tally: Tally
     _compare_file(written, read, tally)
     if written.size_wh is not None and read.size_wh != written.size_wh:
         tally.add(Aspect.SIZE, "left out" if read.size_wh is None else "changed")
-    if written.task in (Task.CAPTION, Task.ASK) and written.result.text:
+    if written.labelled and written.result.text:
         tally.met(Aspect.TEXT)
         if not read.result.text:
             tally.add(Aspect.TEXT, "left out")

@@ -121,7 +121,8 @@ class Tally:
             worse = min if aspect is Aspect.MASK else max
             count.measure = measure if count.measure is None else worse(count.measure, measure)
         if example and not count.example:
-            count.example = f"“{_short(example[0])}” is now “{_short(example[1])}”"
+            was, now = map(_short, example)
+            count.example = f"“{was}” is now “{now}”" if was != now else _unseen(*example)
 
     def losses(self) -> tuple[Loss, ...]:
         """In the order of the aspects."""
@@ -140,5 +141,14 @@ class Tally:
 
 
 def _short(text: str) -> str:
-    shown = " ".join("".join(each if each.isprintable() else " " for each in text[:200]).split())
+    shown = _words(text[:200])
     return shown if len(shown) <= 40 else shown[:39] + "…"
+
+
+def _unseen(was: str, now: str) -> str:
+    """What is different between two texts that begin alike."""
+    return "line breaks or spaces only" if _words(was) == _words(now) else "after the first words"
+
+
+def _words(text: str) -> str:
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())

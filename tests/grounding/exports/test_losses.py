@@ -9,6 +9,7 @@ import pytest
 
 from grounding.exports import FORMATS, export
 from grounding.exports.compare import compare
+from grounding.exports.losses import Aspect
 from grounding.labels import LabelSet, Sample
 from grounding.types import FULL_FRAME, Box, Detection, Outcome, Point, Result, Review, SoftMask, Task
 
@@ -65,6 +66,33 @@ CASES = [
 @pytest.mark.parametrize(("before", "after", "sentences"), CASES)
 def test_each_loss_is_one_sentence(before: Detection, after: list[Detection], sentences: list[str]) -> None:
     assert said(before, *after) == sentences
+
+
+WORDLESS = ("coco", "labelme", "label-studio", "yolo", "voc", "cvat")
+
+
+@pytest.mark.parametrize("name", WORDLESS)
+def test_words_beside_objects_are_said_to_be_lost(name: str) -> None:
+    spoken = replace(sample(CAT), result=Result(Outcome.FOUND, "One cat, asleep.", (CAT,)))
+    assert "1 text left out" in [each.sentence for each in export([spoken], name).losses]
+
+
+def test_words_beside_objects_that_are_kept_are_no_loss() -> None:
+    spoken = replace(sample(CAT), result=Result(Outcome.FOUND, "One cat, asleep.", (CAT,)))
+    assert [each.sentence for each in export([spoken], "json").losses if each.aspect is Aspect.TEXT] == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        pytest.param("a\ncat", "a cat", "line breaks or spaces only", id="line break"),
+        pytest.param("a cat " * 20 + "one", "a cat " * 20 + "two", "after the first words", id="end"),
+        pytest.param("a cat", "a dog", "“a cat” is now “a dog”", id="seen"),
+    ],
+)
+def test_an_example_never_shows_the_same_twice(was: str, now: str, why: str) -> None:
+    before, after = (replace(sample(), task=Task.CAPTION, result=Result(Outcome.FOUND, each)) for each in (was, now))
+    assert [each.sentence for each in compare([before], [after], threshold=127)] == [f"1 text changed ({why})"]
 
 
 def test_rejected_objects_are_in_no_export_and_said_to_be() -> None:
