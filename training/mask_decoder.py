@@ -2,7 +2,7 @@
 
 The codec was trained on the right codes; the language part says about half of the sixteen wrong, most of them nearly
 right. A decoder that has seen its mistakes draws the likeliest mask instead of what the wrong codes say to the letter.
-Encoder and codebook stay, and so does what the tokens mean. Run it after `training.export`.
+Encoder and codebook stay, and so does what the tokens mean. Run it once, after `training.export`.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def said_codes(text: nn.Module, z: Tensor, rows: Rows, seg0: int, rounds: int = 
     return (tokens[seg] - seg0).view(-1, 16)
 
 
-def gather(known: Known, corpus: Corpus, scenes: np.ndarray) -> Iterator[tuple[Tensor, list[int]]]:
+def gather(folder: Path, known: Known, corpus: Corpus, scenes: np.ndarray) -> Iterator[tuple[Tensor, list[int]]]:
     """(codes said, numbers of the masks they are said for), for every class of each scene asked for by itself."""
-    model = PaliGemmaForConditionalGeneration.from_pretrained(CHECKPOINT, dtype=torch.bfloat16).eval().model
+    model = PaliGemmaForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval().model
     model.vision_tower.config._attn_implementation = "matmul"
     model.vision_tower.embeddings.patch_embedding = PatchLinear(model.vision_tower.embeddings.patch_embedding)
     for batch in np.array_split(scenes, max(1, len(scenes) // 16)):
@@ -101,17 +101,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--scenes", type=int, default=4000)
-    parser.add_argument("--out", type=Path, default=CHECKPOINT / "vae-oid.npz")
+    parser.add_argument("--model", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
     known, corpus = load_known(), Corpus(load_known(), np.load(RUNS / "codes.npy"))
     masks = torch.from_numpy(np.concatenate([shard.mask for shard in shards()]))
     scenes = np.random.default_rng(11).permutation(len(known.owner))[: args.scenes]
     with torch.no_grad():
-        parts = list(gather(known, corpus, scenes))
+        parts = list(gather(args.model, known, corpus, scenes))
     said, of = torch.cat([codes for codes, _ in parts]), torch.tensor([k for _, meant in parts for k in meant])
     masks, right = masks[of], torch.from_numpy(corpus.codes[of.numpy()]).long()
     held = len(of) // 10
-    vae = MaskVAE.load_npz(CHECKPOINT / "vae-oid.npz")
+    vae = MaskVAE.load_npz(args.model / "vae-oid.npz")
     print(f"{len(of)} masks, {float((said == right).float().mean()):.3f} of codes right", flush=True)
 
     def tell(when: str) -> None:
@@ -121,7 +121,7 @@ def main() -> None:
     tell("before")
     fit(vae, said[held:], right[held:], masks[held:], args.seconds)
     tell("after")
-    vae.save_npz(args.out)
+    vae.save_npz(args.model / "vae-oid.npz")
 
 
 if __name__ == "__main__":
