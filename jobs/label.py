@@ -24,7 +24,7 @@ from pathlib import Path
 from backends import SPECS, first_choice
 from grounding.backend import Backend
 from grounding.errors import GroundingError, RequestError
-from grounding.exports import FORMATS, reread
+from grounding.exports import FORMATS, check_holds, reread
 from grounding.exports.bundle import Bundle
 from grounding.labels import Sample, split_labels
 from grounding.settings import Settings
@@ -32,19 +32,24 @@ from grounding.types import THRESHOLD, Harm, Level, Options, Task
 from jobs.answers import Answers, errors_csv
 from jobs.datasets import Hub
 from jobs.journal import NAME, Journal, JournalError, unwritable
-from jobs.run import Progress, parallel_for, run
+from jobs.run import Progress, parallel_for, run, span
 from jobs.sources import Skipped, Source, gather
 from jobs.tally import reason
 from jobs.work import Job, open_backend
 
 DONE, WRONG_ARGUMENTS, SOME_FAILED = 0, 2, 3
+STOPPED = 130  # as shells say of Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0 with every picture labelled, 3 with some not, 2 with wrong arguments."""
+    """Run the command line; the exit code is 0 with every picture labelled, 3 with some not, 2 with wrong arguments.
+
+    130 where it was stopped with no files written.
+    """
     parser = _parser()
     args = parser.parse_args(argv)
     open_files = ExitStack()
+    stopped = "stopped before the first picture"
     try:
         settings = Settings.from_env(os.environ)
         if args.deadline is not None:
@@ -61,11 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for each in skipped:
             _say(f"skipped {each.name}: {each.reason}")
         _label(args, sources, job, backend, journal)
+        stopped = "stopped while the files were written; every answer is kept: start again to write them"
         return _write_all(args, sources, job, journal)
     except GroundingError as error:
         parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: error: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(WRONG_ARGUMENTS, f"{parser.prog}: stopped before the first picture\n")
+        parser.exit(STOPPED, f"{parser.prog}: {stopped}\n")
     finally:
         open_files.close()
 
@@ -113,8 +119,7 @@ def _job(args: argparse.Namespace, settings: Settings) -> Job:
         raise RequestError(f"{task} needs --labels or --text: what to look for.")
     if task is Task.ASK and not text:
         raise RequestError("ask needs --text: the question.")
-    if task in (Task.CAPTION, Task.ASK) and not FORMATS[args.format].words:
-        raise RequestError(f"{args.format} holds boxes and masks, no words. Use --format json for captions.")
+    check_holds(args.format, task)
     options = Options(args.temperature, args.max_output_tokens)
     return Job(name, args.model or model, task, text, labels, options, dict(args.safety))
 
@@ -127,17 +132,11 @@ def _line(progress: Progress) -> str:
         return f"{progress.done} of {progress.total} are labelled already" if progress.done else ""
     more = []
     if progress.seconds_left is not None and progress.done < progress.total:
-        more.append(f"{_span(progress.seconds_left)} left")
+        more.append(f"{span(progress.seconds_left)} left")
     if progress.cost_usd is not None:
         more.append(f"${progress.cost_usd:.4f}")
     told = f"({', '.join(more)}) " if more else ""
     return f"[{progress.done}/{progress.total}] {told}{progress.sample.picture}: {_told(progress.sample)}"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _told(sample: Sample) -> str:
@@ -196,9 +195,10 @@ def _parser() -> argparse.ArgumentParser:
         "python -m jobs.label",
         description="Label pictures with one model and one question.",
         epilog="Exit code 0: every picture labelled. 3: some blocked, failed, unreadable or cut before anything whole; "
-        "each is named in errors.csv and the others are kept. 2: wrong arguments. "
+        "each is named in errors.csv and the others are kept. 2: wrong arguments. 130: stopped before any file was written. "
         "Started again, the same question goes on where it ended; pictures that got no answer are asked about again. "
-        "Keys are read from GEMINI_API_KEY or GOOGLE_API_KEY. Pictures leave this machine only with --backend gemini.",
+        "Keys are read from GEMINI_API_KEY or GOOGLE_API_KEY. Pictures leave this machine only "
+        "where Gemini is asked: by --backend gemini or PINPOINT_BACKEND.",
     )
     add = parser.add_argument
     add("pictures", nargs="+", metavar="PICTURE|FOLDER|ZIP|URL|LIST.txt|PARQUET|hf://datasets/OWNER/NAME",

@@ -47,6 +47,13 @@ class Progress:
     waiting_s: float = 0.0
 
 
+def span(seconds: float) -> str:
+    """ "40 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def parallel_for(hosted: bool, pictures: int) -> int:
     """How many to ask about at once where nobody chose; a model on this machine answers them together.
 
@@ -104,7 +111,7 @@ class _Count:
 
     def __init__(self, total: int, done: int, cost_usd: float | None) -> None:
         self._total, self._done, self._cost_usd = total, done, cost_usd
-        self._earlier = done
+        self._opened = 0
         self._failed = 0
         self._started = time.monotonic()
 
@@ -113,6 +120,7 @@ class _Count:
 
     def one_more(self, sample: Sample) -> Progress:
         self._done += 1
+        self._opened += sample.size_wh is not None  # what cannot be opened takes no time, and tells nothing of the rest
         self._failed += not sample.labelled
         usage = sample.result.usage
         if usage is not None and usage.cost_usd is not None:
@@ -120,8 +128,7 @@ class _Count:
         return self._progress(sample, 0.0)
 
     def _progress(self, sample: Sample | None, waiting_s: float) -> Progress:
-        here = self._done - self._earlier
-        each_s = (time.monotonic() - self._started) / here if here else None
+        each_s = (time.monotonic() - self._started) / self._opened if self._opened else None
         left_s = None if each_s is None else each_s * (self._total - self._done)
         return Progress(self._done, self._total, sample, self._failed, left_s, self._cost_usd, waiting_s)
 

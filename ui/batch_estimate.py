@@ -21,9 +21,10 @@ from grounding.errors import ImageError
 from grounding.types import Request
 from jobs.batch import Given
 from jobs.pictures import Skipped, Source
+from jobs.run import span
 from ui import gathering, markup
 from ui.batch_form import MOST_SHARED
-from ui.batch_markup import counted_things, span
+from ui.batch_markup import counted_things
 from ui.batches import MOST_COUNTED, Batches
 from ui.estimates import Outline
 from ui.form import Form

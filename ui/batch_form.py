@@ -12,7 +12,7 @@ from pathlib import Path
 
 from backends import SPECS
 from grounding.errors import RequestError
-from grounding.exports import FORMATS
+from grounding.exports import FORMATS, check_holds
 from grounding.settings import Settings
 from grounding.types import Task
 from jobs.batch import Given
@@ -88,8 +88,7 @@ def read_given(values: Mapping[str, object], settings: Settings) -> tuple[Given,
 def read_format(name: object, task: Task) -> str:
     if not isinstance(name, str) or name not in FORMATS:
         raise RequestError("There is no such format. Choose one of those listed.")
-    if task in (Task.CAPTION, Task.ASK) and not FORMATS[name].words:
-        raise RequestError(f"{FORMATS[name].title} holds boxes and masks, no words. Choose JSON for captions.")
+    check_holds(name, task)
     return name
 
 

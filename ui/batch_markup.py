@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from grounding.types import Outcome
 from jobs.batch import Batch
 from jobs.pictures import Skipped
+from jobs.run import span
 from jobs.tally import Failure, Tally
 from ui.batch_state import Finished, Look, Standing
 from ui.markup import dollars, hint, safe, trouble
@@ -142,13 +143,6 @@ def titled(batch: Batch) -> str:
     pictures = f", {noted.total:,} pictures" if noted else ""
     asked = "; ".join(batch.job.labels) or batch.job.text
     return f"{batch.begun_at[:16].replace('T', ' ')} UTC: {batch.job.task.value} {asked[:60]}{pictures}"
-
-
-def span(seconds: float) -> str:
-    """ "40 s", "12 min", "3.5 h"."""
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _headline(look: Look) -> tuple[str, str]:

@@ -34,9 +34,12 @@ from grounding.exports.table import CSV
 from grounding.exports.voc import VOC
 from grounding.exports.yolo import YOLO_DETECT, YOLO_SEGMENT
 from grounding.labels import Sample
-from grounding.types import THRESHOLD
+from grounding.types import THRESHOLD, Task
 
-__all__ = ["FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "export", "export_zip", "load", "reread"]
+__all__ = [
+    "FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "check_holds", "export", "export_zip", "load",
+    "reread",
+]  # fmt: skip
 
 IMPORTED = "file"
 """The `backend` in the origin of what was read from a file that says no other; PERSON is that of what was drawn."""
@@ -51,6 +54,15 @@ FORMATS: dict[str, Format] = {
         PARQUET, CSV, MASKS,
     )
 }  # fmt: skip
+
+
+def check_holds(name: str, task: Task) -> None:
+    """RequestError where the format `name` has no room for what such a task's answers are."""
+    if task in (Task.CAPTION, Task.ASK) and not FORMATS[name].words:
+        *most, last = (each.name for each in FORMATS.values() if each.words)
+        able = f"{', '.join(most)} or {last}"
+        title = FORMATS[name].title
+        raise RequestError(f"{title} holds boxes and masks, no words. For captions and answers choose {able}.")
 
 
 @dataclass(frozen=True, eq=False)

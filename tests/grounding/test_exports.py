@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,9 +205,22 @@ def test_a_lone_surrogate_is_still_valid_utf8() -> None:
     assert json.loads(to_bytes("\ud800 \\ ü").decode("utf-8")) == "\ud800 \\ ü"
 
 
-def test_a_format_takes_its_samples_one_by_one_and_once() -> None:
-    for write in FORMATS.values():
-        assert list(write(iter([sample(CAT)]), labels=(), threshold=127))
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_format_takes_its_samples_once_and_holds_one_at_a_time(name: str) -> None:
+    given: list[weakref.ref[Sample]] = []
+    held = []
+
+    def samples() -> Iterator[Sample]:
+        for place in range(4):
+            held.append(sum(each() is not None for each in given))
+            one = sample(CAT, picture=f"{place}.png")
+            given.append(weakref.ref(one))
+            yield one
+            del one
+
+    assert list(FORMATS[name](samples(), labels=(), threshold=127))
+    assert len(given) == 4
+    assert max(held) <= 1
 
 
 CUT = [

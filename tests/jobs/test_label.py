@@ -174,6 +174,16 @@ def test_pressing_ctrl_c_keeps_what_was_done_and_names_the_rest(
     assert [row["picture"] for row in errors()][-1] == "2.png"
 
 
+def test_ctrl_c_once_all_is_labelled_says_that_the_answers_are_kept(
+    here: Path, service: StandIn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.says(reply(BOX))
+    path = picture(here / "a.png")
+    monkeypatch.setattr("jobs.label._write", lambda *_: interrupt())
+    assert run(path, "--labels", "cat") == 130
+    assert "every answer is kept" in capsys.readouterr().err
+
+
 def interrupt() -> None:
     raise KeyboardInterrupt
 

@@ -380,6 +380,16 @@ def test_time_left_and_cost_are_told_once_they_are_known(tmp_path: Path) -> None
     assert events[-1].seconds_left == 0
 
 
+def test_pictures_that_cannot_be_opened_say_nothing_of_the_time_that_is_left(tmp_path: Path) -> None:
+    def broken() -> bytes:
+        return b"no picture"
+
+    given = [Source("broken.png", broken), *sources(3)]
+    events = steps(tmp_path, given, Echo(), parallel=1)
+    first = next(each for each in events if each.sample is not None)
+    assert (first.sample.picture, first.seconds_left) == ("broken.png", None)  # type: ignore[union-attr]
+
+
 def test_each_detection_keeps_the_answer_it_was_read_from_and_its_hour() -> None:
     sample = label_picture(PICTURE, "a.png", JOB, Echo())
     (found,) = sample.result.detections

@@ -131,7 +131,7 @@ def test_what_is_wrong_is_told_in_a_sentence(sent: dict[str, object], said: str)
         pytest.param("xls", Task.DETECT, "no such format", id="no format"),
         pytest.param(None, Task.DETECT, "no such format", id="none"),
         pytest.param(["coco"], Task.DETECT, "no such format", id="a list"),
-        pytest.param("yolo", Task.CAPTION, "holds boxes and masks", id="no room for words"),
+        pytest.param("yolo", Task.CAPTION, "json, paligemma, imagefolder, .* or masks", id="no room for words"),
     ],
 )
 def test_a_format_that_cannot_be_is_told(name: object, task: Task, said: str) -> None:
