@@ -21,7 +21,10 @@ from ui.result_view import ResultView
 from ui.state import Kept, Reel, Session, Sheet, Shelf
 
 _LISTEN = """
-const tell = (data) => trigger("select", {...data});
+const tell = async (data) => {
+  const said = {...data}, sync = document.querySelector(".pp-ed")?.editor?.sync;
+  if (!sync?.pending || await sync.leave()) trigger("select", said); // a correction is kept before its picture leaves
+};
 element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-act]");
   if (button && !button.disabled) tell(button.dataset);

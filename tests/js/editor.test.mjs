@@ -1,5 +1,6 @@
 // The editor's modules that know no page, by node's own test runner: node --test tests/js
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { legend } from "../../assets/js/editor/colours.js";
 import { areas, bounds, decode, encode, raster, rectPx } from "../../assets/js/editor/masks.js";
@@ -22,8 +23,11 @@ const object = (over = {}) => {
 const px = (box) => rectPx(box, picture.w, picture.h);
 
 test("edges go to the nearest pixel border and a box is never empty", () => {
-  assert.deepEqual(rectPx([0.1249, 0, 0.1251, 1], 4, 4), [0, 0, 1, 4]);
-  assert.deepEqual(rectPx([0.999, 0.999, 1, 1], 10, 10), [9, 9, 10, 10]);
+  const table = JSON.parse(readFileSync(new URL("./borders.json", import.meta.url), "utf8"));
+  for (const { why, from_px: from, to_px: to, side, borders } of table) {
+    assert.deepEqual(rectPx([from / side, 0, to / side, 1], side, 7), [borders[0], 0, borders[1], 7], why);
+    assert.deepEqual(rectPx([0, from / side, 1, to / side], 7, side), [0, borders[0], 7, borders[1]], why);
+  }
 });
 
 test("a raster cut to a window is that part of the whole", () => {
@@ -188,6 +192,81 @@ test("what the server refuses is said, and waits", async () => {
   } });
   assert.deepEqual(said, ["No."]);
   assert.ok(sync.pending);
+});
+
+/** A Sync whose posts stay unanswered: the test answers them. */
+const waiting = () => {
+  const seen = [], said = [];
+  const sync = new Sync((post) => seen.push(post), (words) => said.push(words));
+  sync.begin("k", [object()]);
+  return { seen, said, sync };
+};
+const sent = async (seen, count) => {
+  for (let tries = 0; seen.length < count && tries < 500; tries++) await new Promise((soon) => setTimeout(soon, 2));
+  assert.equal(seen.length, count);
+};
+
+test("a change that another answer overtakes is said to be lost, and stays said while that one grows", () => {
+  const { seen, said, sync } = waiting();
+  sync.changed([object({ label: "dog" })]);
+  sync.begin("growing-1", [object({ label: "owl" })]);
+  sync.begin("growing-1", [object({ label: "owl" })]);
+  sync.begin("final", [object({ label: "owl" })]);
+  assert.match(said.join(), /^Your last change was not kept/);
+  sync.begin("next", [object()]);
+  assert.equal(said.at(-1), "");
+  assert.deepEqual([seen.length, sync.pending], [0, false]);
+});
+
+test("what a hand was still doing when another answer came is said to be lost", () => {
+  const { said, sync } = waiting();
+  sync.begin("other", [object()], true);
+  assert.match(said.join(), /not kept/);
+});
+
+for (const ok of [true, false]) {
+  test(`a change on its way when another answer comes is ${ok ? "kept in silence" : "said to be refused"}`, async () => {
+    const { seen, said, sync } = waiting();
+    sync.changed([object({ label: "dog" })]);
+    const flushed = sync.flush();
+    await sent(seen, 1);
+    const next = [object({ label: "owl" })];
+    sync.begin("other", next);
+    assert.ok(sync.pending, "whoever waits waits for it");
+    sync.receipt({ sequence: seen[0].sequence, ok, said: ok ? "" : "Replaced." });
+    assert.ok(await flushed);
+    assert.deepEqual(said, ok ? [] : ["Replaced."]);
+    assert.equal(sync.saved, next, "the answer that came is not what was posted");
+    assert.ok(!sync.pending);
+  });
+}
+
+test("an answer is left once all is kept, or when it was read already that it cannot be", async () => {
+  const { seen, sync } = waiting();
+  assert.ok(await sync.leave());
+  sync.changed([object({ label: "dog" })]);
+  const answered = async (ok) => {
+    const left = sync.leave(), post = seen.length + 1;
+    await sent(seen, post);
+    sync.receipt({ sequence: seen.at(-1).sequence, ok, said: ok ? "" : "The project was deleted." });
+    return left;
+  };
+  assert.equal(await answered(false), false);
+  assert.equal(await answered(false), true);
+  sync.changed([object({ label: "cow" })]);
+  assert.equal(await answered(true), true);
+});
+
+test("undone to what is kept, nothing is said any more", async () => {
+  const answer = ({ sequence }) => ({ sequence, ok: false, said: "No." });
+  const { said, sync } = await posts({ answer, run: async (sync) => {
+    const kept = sync.saved;
+    sync.changed([object({ label: "dog" })]);
+    await sync.flush();
+    sync.changed(kept);
+  } });
+  assert.deepEqual(said, ["No.", ""]);
+  assert.ok(!sync.pending);
 });
 
 test("too much paint for one post follows in the next", async () => {

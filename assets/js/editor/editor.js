@@ -52,13 +52,14 @@ export class Editor extends Edits {
     }));
     if (this.loading !== scene) return; // a newer one came meanwhile
     const other = this.scene?.picture.key !== scene?.picture.key;
+    const cut = this.scene?.key !== scene?.key && this.#letGo();
     this.scene = scene;
     if (!scene) return;
     this.begin(objects);
     this.rubber = null;
     if (!objects.some(({ id }) => id === this.selected)) this.selected = null;
     this.hovered = null;
-    this.sync.begin(scene.key, objects);
+    this.sync.begin(scene.key, objects, cut);
     if (other) {
       this.canvas.show(scene.picture);
       this.view.fitted = true;
@@ -68,6 +69,14 @@ export class Editor extends Edits {
     this.#listChanged();
     this.canvas.paint();
     this.root.dataset.drawn = scene.key;
+  }
+
+  /** Nothing of this answer is held any more: the same number means another object in the next. True: it was changing. */
+  #letGo() {
+    const changing = Boolean(this.draft || this.rubber) || this.panel.typing;
+    this.gestures.stop();
+    this.panel.shown = this.selected = null;
+    return changing;
   }
 
   /** Overlays, threshold and score floor, as the controls beside the picture have them. */

@@ -84,8 +84,13 @@ export class Gestures {
 
   #cancel(event) {
     this.pointers.delete(event.pointerId);
-    this.drag = this.pinch = null;
+    this.stop();
     this.editor.setDraft(null);
+  }
+
+  /** Whatever is under way ends without a change. */
+  stop() {
+    this.drag = this.pinch = null;
   }
 
   #leave() {

@@ -2,8 +2,11 @@
 
 import { Editor } from "./editor.js";
 
-/** Buttons that write files wait until the server has the last correction. */
-const WAITING = ".pp-needs-saved button, button.pp-needs-saved";
+/** Buttons that work on what is kept wait until the server has the last correction. */
+const WORKS_ON = ".pp-needs-saved button, button.pp-needs-saved";
+/** So do those that bring another answer or picture, for what is not kept by then never is. */
+const LEAVES = "button.pp-needs-picture, .pp-needs-picture button, #pp-each, #pp-pick, #pp-cut button, " +
+  "#pp-gallery button, #pp-compose, #pp-fetch";
 
 let editor = null;
 let looks = null;
@@ -38,10 +41,16 @@ document.addEventListener("pinpoint:looks", ({ detail }) => {
   editor?.setLooks(looks);
 });
 
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest?.(WAITING);
+// On the window: before the page's own script, which begins to wait for a picture with the click it sees.
+window.addEventListener("click", async (event) => {
+  const button = event.target.closest?.(`${WORKS_ON}, ${LEAVES}`);
   if (!button || !editor?.sync.pending) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  if (await editor.sync.flush()) button.click();
+  if (await (button.matches(WORKS_ON) ? editor.sync.flush() : editor.sync.leave())) button.click();
+}, true);
+
+/** Enter in a prompt asks as its button does; what is held back for quiet goes ahead of it. */
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches?.("input, textarea") && editor?.sync.pending) editor.sync.flush();
 }, true);

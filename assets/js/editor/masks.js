@@ -3,17 +3,21 @@
 // A mask: {frame: [x1, y1, x2, y2] in [0, 1], w, h, levels: Uint8Array of 0-255, threshold: number | null, own}.
 // A mask is never changed in place: painting makes a new one.
 
-/** Whole pixels [x1, y1, x2, y2] of a box: each edge at the nearest border, never empty, inside the picture. */
+/**
+ * Whole pixels [x1, y1, x2, y2] of a box: each edge at the nearest border, never empty, inside the picture. What both
+ * edges of would be at the same border is the pixel that its middle lies in.
+ */
 export function rectPx([x1, y1, x2, y2], width, height) {
-  const edge = (value, side) => Math.floor(value * side + 0.5);
-  const [left, right] = atLeastOne(edge(x1, width), edge(x2, width), width);
-  const [top, bottom] = atLeastOne(edge(y1, height), edge(y2, height), height);
+  const [left, right] = toBorders(x1 * width, x2 * width, width);
+  const [top, bottom] = toBorders(y1 * height, y2 * height, height);
   return [left, top, right, bottom];
 }
 
-function atLeastOne(start, end, side) {
-  const from = Math.min(start, side - 1);
-  return [from, Math.max(end, from + 1)];
+function toBorders(startPx, endPx, side) {
+  const start = Math.floor(startPx + 0.5), end = Math.floor(endPx + 0.5);
+  if (start !== end) return [start, end];
+  const only = Math.min(Math.floor((startPx + endPx) / 2), side - 1);
+  return [only, only + 1];
 }
 
 /** Pillow's bilinear filter along one side: for each target pixel its first source pixel and its weights. */

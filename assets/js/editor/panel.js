@@ -126,6 +126,12 @@ export class Panel {
     }));
   }
 
+  /** Whether a label is being typed that is not the object's yet. */
+  get typing() {
+    const object = this.editor.object(this.shown);
+    return document.activeElement === this.label && object !== null && this.label.value !== object.label;
+  }
+
   /** What may be completed to. */
   offer(labels) {
     this.choices.replaceChildren(...labels.map((label) => make("option", { value: label })));

@@ -5,25 +5,33 @@ import { encode } from "./masks.js";
 
 const QUIET_MS = 350;
 const PATIENCE_MS = 15000;
+/** An answer of this name is still growing: another follows at once, and what is said of corrections stays to be read. */
+const GROWING = "growing-";
+const TOO_LATE = "Your last change was not kept: another picture or answer came before it was saved. Make it again.";
 /** Characters of painted masks in one post; the server reads a million bytes. What is left follows in the next. */
 const MOST = 600000;
 
 export class Sync {
   /** `send(post)` hands over; `told(words)` hears what the server refused, "" when all is well again. */
   constructor(send, told) {
-    Object.assign(this, { send, told, key: null, sequence: 0, wanted: null, saved: null, running: null, heard: "" });
+    Object.assign(this, { send, told, key: null, sequence: 0, running: null, heard: "" });
+    Object.assign(this, { began: null, wanted: null, saved: null, sent: null }); // lists of objects
     this.known = new Map(); // object id -> levels the server has as "now"
     this.packed = new WeakMap(); // levels -> {frame-less encoding}
   }
 
-  /** A new answer: what was said of the last one no longer matters. */
-  begin(key, objects) {
+  /**
+   * Another answer. Said to be lost: what was not sent yet, and what was `cut` short in the doing. What is on its way
+   * may still be kept, for its own answer: the server's receipt says.
+   */
+  begin(key, objects, cut = false) {
     clearTimeout(this.timer);
+    if (cut || this.wanted !== (this.sent ?? this.saved)) this.#tell(TOO_LATE);
+    else if (!this.key?.startsWith(GROWING)) this.#tell("");
     this.key = key;
-    this.wanted = this.saved = objects;
-    this.#tell("");
+    this.began = this.wanted = this.saved = objects;
+    this.sent = null;
     this.known = new Map(objects.filter(({ mask }) => mask).map(({ id, mask }) => [id, mask.levels]));
-    this.resolve?.({ stale: true });
   }
 
   #tell(words) {
@@ -38,6 +46,7 @@ export class Sync {
 
   changed(objects) {
     this.wanted = objects;
+    if (objects === this.saved) this.#tell(""); // what was refused has been undone
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.flush(), QUIET_MS);
   }
@@ -49,20 +58,25 @@ export class Sync {
       this.running ??= this.#post().finally(() => (this.running = null));
       if (!(await this.running)) return false;
     }
-    this.#tell(""); // also where what was refused has been undone
     return true;
   }
 
+  /** Whether this answer may be left: once all is kept, or where it was said before already that it is not. */
+  async leave() {
+    const said = this.heard;
+    return (await this.flush()) || said !== "";
+  }
+
   async #post() {
-    const objects = this.wanted, key = this.key;
+    const { key, began, wanted: objects } = this;
     const { posted, known, whole } = await this.#describe(objects);
-    if (key !== this.key) return true;
+    if (began !== this.began) return true;
+    this.sent = whole ? objects : null;
     const answer = await this.#ask({ key, sequence: ++this.sequence, objects: posted });
-    if (answer.stale) return true;
-    if (!answer.ok) {
-      this.#tell(answer.said);
-      return false;
-    }
+    const left = began !== this.began; // another answer came meanwhile
+    if (!left) this.sent = null;
+    if (!answer.ok) this.#tell(answer.said);
+    if (left || !answer.ok) return left;
     this.#tell("");
     this.known = known;
     if (whole) this.saved = objects;
