@@ -18,7 +18,7 @@ from grounding.errors import ConfigError, GroundingError, Stopped
 from grounding.settings import Settings
 from grounding.types import Harm, Options, Outcome, Request, Result
 
-_LOCAL = Capabilities(no_safety="A model on this machine has no such filters: it answers as it is.")
+_LOCAL = Capabilities(no_safety="This model has no such filters: it answers as it is.")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Spec:
 
 SPECS: dict[str, Spec] = {
     "paligemma": Spec(
-        "PaliGemma (this machine)",
+        "PaliGemma (where this page runs)",
         "backends.paligemma:open_backend",
         (
             "pinpoint-nano",

@@ -195,7 +195,7 @@ def _parser() -> argparse.ArgumentParser:
         "python -m jobs.label",
         description="Label pictures with one model and one question.",
         epilog="Exit code 0: every picture labelled. 3: some blocked, failed, unreadable or cut before anything whole; "
-        "each is named in errors.csv and the others are kept. 2: wrong arguments. 130: stopped before any file was written. "
+        "each is named in errors.csv and the others are kept. 2: wrong arguments. 130: stopped with no file written. "
         "Started again, the same question goes on where it ended; pictures that got no answer are asked about again. "
         "Keys are read from GEMINI_API_KEY or GOOGLE_API_KEY. Pictures leave this machine only "
         "where Gemini is asked: by --backend gemini or PINPOINT_BACKEND.",

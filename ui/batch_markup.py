@@ -162,7 +162,7 @@ def _headline(look: Look) -> tuple[str, str]:
                 "warn" if look.tally.failures else "good"
             ), f"Done: {look.tally.labelled:,} of {look.total:,} labelled"
         case Standing.GIVEN_UP:
-            return "stop", f"Ended at {of}: ten in a row got no answer"
+            return "stop", f"Ended at {of}: no answers came any more"
         case Standing.FAILED:
             return "stop", f"Ended at {of}"
         case Standing.LEFT:
@@ -192,7 +192,7 @@ def _news(look: Look) -> list[str]:
     if look.standing is Standing.GIVEN_UP:
         said.append("The others would fare no better. See why below, put it right, and go on: nothing is lost.")
     if look.standing in (Standing.STOPPED, Standing.LEFT):
-        said.append("What was labelled is kept. Go on whenever you like; nothing is asked twice.")
+        said.append("What was labelled is kept. Go on whenever you like; no answered picture is asked again.")
     if look.noted and look.noted.more:
         said.append(f"There were more pictures; the first {look.noted.total:,} were taken.")
     return said
@@ -230,9 +230,9 @@ def _staying(shared: bool) -> str:
     if shared:
         return (
             "Close the page and the batch goes on for ten minutes, then stops; reopened in this browser within two "
-            "hours, the page finds it and goes on from there."
+            "hours, the page finds it, and Go on asks about the rest."
         )
     return (
         "Close the page if you like: the batch goes on as long as the app runs. If that is stopped or killed, "
-        "open the page again and press Go on; nothing is asked twice."
+        "open the page again and press Go on; no answered picture is asked again."
     )

@@ -216,16 +216,17 @@ class Batches:
             parallel = parallel_for(True, len(found.sources)) if hosted else max(1, backend.capabilities.at_once)
             steps = run(found.sources, job, backend, journal, parallel=parallel, stop=going.stop, again=names,
                         others=going.others, seen=going.draw)  # fmt: skip
+            whole = False
             for progress in steps:
+                whole = progress.done >= progress.total
                 going.tell(progress)
                 if self._is_left(going):
                     going.stop.set()
             if rate := going.per_second:
                 self._rates[job.backend, job.model, job.task.value] = rate
-            whole = all(journal.asked(source.name) for source in found.sources)
-        if going.stop.is_set():
-            return Standing.STOPPED
-        return Standing.DONE if whole else Standing.GIVEN_UP
+        if whole:
+            return Standing.DONE
+        return Standing.STOPPED if going.stop.is_set() else Standing.GIVEN_UP
 
     def _wait_in_line(self, going: Going) -> None:
         while True:

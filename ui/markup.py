@@ -94,10 +94,11 @@ def trouble(problem: Problem) -> str:
     return f'<p class="pp-problem" role="alert">{safe(problem.text)}</p>'
 
 
-def who_answers(model: str, capabilities: Capabilities) -> str:
-    """Which model answers and who gets to see the picture."""
+def who_answers(model: str, capabilities: Capabilities, *, shared: bool = False) -> str:
+    """Which model answers and who gets to see the picture. shared: the page is looked at from other machines."""
     here = capabilities.sends_to.startswith("nobody")
-    where = "The picture stays on this machine." if here else f"The picture is sent to {safe(capabilities.sends_to)}."
+    place = "the server that this page comes from" if shared else "this machine"
+    where = f"The picture stays on {place}." if here else f"The picture is sent to {safe(capabilities.sends_to)}."
     return f'<p class="pp-who" data-here="{str(here).lower()}"><strong>{safe(model)}</strong> answers. {where}</p>'
 
 

@@ -50,7 +50,7 @@ def capabilities(backend: str, settings: Settings) -> Capabilities:
 
 
 def who(backend: str, model: str, settings: Settings) -> str:
-    return markup.who_answers(model, capabilities(backend, settings))
+    return markup.who_answers(model, capabilities(backend, settings), shared=not settings.local)
 
 
 def build(settings: Settings, who_box: gr.HTML) -> Sidebar:

@@ -71,6 +71,20 @@ def test_stopped_it_keeps_what_is_done_and_goes_on_with_the_rest(tmp_path: Path)
     assert sorted(echo.names) == [f"set.zip/{n:03d}.png" for n in range(60)], "each was asked about once"
 
 
+def test_stopped_as_the_last_picture_ends_it_is_done(tmp_path: Path) -> None:
+    class Pressed(Patient):
+        def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+            result = super().predict(request, stop)
+            if len(self.names) == 3:
+                batches.stop(number)
+            return result
+
+    batches = batches_at(tmp_path, echo=Pressed(0.1))
+    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 3)))
+    look = ended(batches, number)
+    assert (look.standing, look.done) == (Standing.DONE, 3)
+
+
 def test_another_process_finds_it_and_goes_on(tmp_path: Path) -> None:
     first = batches_at(tmp_path, echo=Patient(0.02))
     number = first.begin(wanted(zipped(tmp_path / "set.zip", 30)))
@@ -126,7 +140,7 @@ def test_killed_in_the_middle_of_five_hundred_each_is_labelled_once(tmp_path: Pa
     assert (look.standing, look.done) == (Standing.STOPPED, kept)
     batches.go_on(number, "")
     assert ended(batches, number).tally.labelled == 500
-    assert len(echo.names) == 500 - kept, "nothing is asked twice"
+    assert len(echo.names) == 500 - kept, "no answered picture is asked again"
     written = [json.loads(line)["picture"] for line in journal.read_text().splitlines()[1:]]
     assert sorted(written) == [f"set.zip/{n:03d}.png" for n in range(500)], "nothing is lost, nothing there twice"
 
@@ -255,6 +269,7 @@ def test_a_full_shared_page_lets_a_batch_take_the_place_of_ones_own(tmp_path: Pa
     numbers = [batches.begin(wanted(archive)) for _ in range(MOST_KEPT)]
     ended(batches, numbers[0])
     ended(batches, batches.begin(wanted(archive), numbers[0]))
+    assert batches.look(numbers[0]) is None
     for number in numbers[1:]:
         ended(batches, number)
 

@@ -10,6 +10,7 @@ import pytest
 
 from grounding.backend import Capabilities, Loading
 from grounding.backend import Stage as Loadings
+from grounding.settings import Settings
 from grounding.types import (
     Detection,
     Estimate,
@@ -25,7 +26,7 @@ from grounding.types import (
     Task,
     Usage,
 )
-from ui import markup, service_markup
+from ui import markup, service_markup, sidebar
 from ui.messages import Problem
 from ui.state import Answer
 
@@ -100,6 +101,10 @@ def test_an_empty_report_shows_no_empty_list() -> None:
 def test_the_page_says_who_sees_the_picture() -> None:
     assert "stays on this machine" in markup.who_answers("pinpoint-nano", Capabilities())
     assert "sent to Google" in markup.who_answers("gemini", Capabilities(sends_to="Google"))
+    on_a_server = markup.who_answers("pinpoint-nano", Capabilities(), shared=True)
+    assert "stays on the server that this page comes from" in on_a_server
+    assert "this machine" not in on_a_server + sidebar.who("paligemma", "pinpoint-nano", Settings(host="0.0.0.0"))
+    assert "stays on this machine" in sidebar.who("paligemma", "pinpoint-nano", Settings())
 
 
 def test_uncounted_tokens_are_left_out() -> None:
