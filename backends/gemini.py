@@ -36,7 +36,11 @@ from grounding.settings import Settings, clean_key
 from grounding.types import Note, NoteKind, Origin, Outcome, Request, Result, Usage
 
 INLINE_BYTES = 20_000_000
-"""What one request may carry in itself, says Google's guide on files; more goes through the Files API."""
+"""Of words, pictures and PDFs that a request carries in itself; more goes through the Files API.
+
+In base64 that is 26.7 MB, and Google takes 100 MB (https://ai.google.dev/gemini-api/docs/file-input-methods; until
+January 2026 it took 20). Larger ones are sent apart all the same: a request that is tried again repeats no upload.
+"""
 
 FILE_BYTES = 100_000_000
 """What a picture may weigh as a file: nothing of 40 megapixels comes near it, so none is made worse to fit."""

@@ -125,7 +125,7 @@ def _check(request: Request, model: Model) -> None:
     if options.max_items is not None and not 1 <= options.max_items <= _MOST_ITEMS:
         raise RequestError(f"The number of objects to ask for goes from 1 to {_MOST_ITEMS:,}.")
     if options.seed is not None and not -(2**31) <= options.seed < 2**31:
-        raise RequestError("The seed is a whole number of at most nine digits.")
+        raise RequestError(f"The seed is a whole number from {-(2**31):,} to {2**31 - 1:,}.")
 
 
 def _config(request: Request, model: Model, notes: list[Note]) -> dict[str, Any]:

@@ -31,9 +31,6 @@ MAX_PIXELS = 40_000_000
 MAX_BYTES = 50_000_000
 """What one upload or download may weigh: 40 megapixels that no format can pack fit, and so does a long PDF."""
 
-MAX_SENT_BYTES = 14_000_000
-"""Gemini takes 20 MB for a whole request; base64 adds a third, and prompt and schema need room."""
-
 _MAX_JPEG_SIDE = 65_500  # libjpeg's own limit
 _MAX_SENT_PNG_PIXELS = 4_000_000  # a PNG of more takes seconds to pack
 
@@ -121,7 +118,7 @@ def load(source: bytes | Path | BytesIO | Image.Image, *, name: str = "") -> Pic
         ) from error
 
 
-def encode(picture: Picture, *, max_bytes: int = MAX_SENT_BYTES) -> tuple[bytes, str]:
+def encode(picture: Picture, *, max_bytes: int = MAX_BYTES) -> tuple[bytes, str]:
     """The picture as (bytes, mime type) to send to a service: no metadata, at most `max_bytes`.
 
     An upright JPEG goes as it came, lossless sources up to 4 megapixels as PNG if that fits; all else as JPEG, quality

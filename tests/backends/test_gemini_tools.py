@@ -268,6 +268,12 @@ def test_settings_no_model_takes_are_refused_before_anything_is_sent(
     assert not service.requests
 
 
+@pytest.mark.parametrize("seed", [2**31, -(2**31) - 1])
+def test_the_range_of_seeds_is_told_as_it_is(backend: Gemini, seed: int) -> None:
+    with pytest.raises(RequestError, match="from -2,147,483,648 to 2,147,483,647"):
+        backend.predict(Request(Task.DETECT, (blank(4, 4),), options=Options(seed=seed)))
+
+
 class Knows(StandIn):
     """Answers the self-test by what is asked; `wrong` mistakes the boxes."""
 
