@@ -164,7 +164,8 @@ def _cell(entry: Entry, thumbnail: bytes, objects: Sequence[Outline]) -> str:
     width, height = entry.size_wh
     image = base64.b64encode(thumbnail).decode()
     name = safe(entry.name)
-    told = f"{counted(entry.objects, 'object')}, {STATES[entry.state]}"
+    found = counted(sum(each.review is not Review.REJECTED for each in objects), "object")
+    told = f"{found}, {STATES[entry.state]}"
     more = ""
     if entry.disagreement is not None:
         why = "The part of the objects that its last two answers do not share"
@@ -174,7 +175,7 @@ def _cell(entry: Entry, thumbnail: bytes, objects: Sequence[Outline]) -> str:
         f'aria-label="Show {name}: {told}"><span class="pp-frame"><span style="aspect-ratio: {width} / {height}">'
         f'<img src="data:image/jpeg;base64,{image}" alt="">{_drawn(objects)}</span></span></button>'
         f'<div class="pp-told"><strong title="{name}"><bdi>{name}</bdi></strong>'
-        f'<span>{counted(entry.objects, "object")} · <span class="pp-state" data-state="{entry.state}">'
+        f'<span>{found} · <span class="pp-state" data-state="{entry.state}">'
         f"{STATES[entry.state]}</span></span>{more}</div>"
         f'<details class="pp-sure pp-gone"><summary aria-label="Remove {name}" title="Remove">×</summary><div>'
         f"<p>Remove this picture and its labels for good?</p>{button('remove', 'Remove', kind='pp-danger', n=entry.id)}"

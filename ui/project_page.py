@@ -50,7 +50,7 @@ def wire(
     _wire_looking(made, tab, desk)
     stage = Stage(session, pictures, result, desk)
     _wire_acts(made, pages, stage, desk)
-    _wire_merging(made, stage, desk)
+    _wire_classes(made, stage, desk)
     _wire_ways_in(made, desk)
     _wire_ways_out(made, result, desk)
 
@@ -125,7 +125,7 @@ def _wire_acts(made: ProjectPage, pages: gr.Tabs, stage: Stage, desk: Desk) -> N
         part.select(press, [made.viewed, stage.session], [*made.shown, *stage.parts, pages], **_SHARED)
 
 
-def _wire_merging(made: ProjectPage, stage: Stage, desk: Desk) -> None:
+def _wire_classes(made: ProjectPage, stage: Stage, desk: Desk) -> None:
     def unite(view: Viewed, now: Session, words: object, into: object, request: gr.Request) -> Updates:
         visitor = str(request.session_hash)
 
@@ -141,6 +141,20 @@ def _wire_merging(made: ProjectPage, stage: Stage, desk: Desk) -> None:
 
     inputs = [made.viewed, stage.session, made.words, made.into]
     made.merge.click(unite, inputs, [*made.shown, *stage.parts], **_SHARED)
+
+    def arrange(view: Viewed, text: object, request: gr.Request) -> Updates:
+        visitor = str(request.session_hash)
+
+        def do() -> str:
+            with desk.projects.lend(view.project, visitor) as project:
+                return project_view.arranged(project, text if isinstance(text, str) else "")
+
+        said = attempt(do)
+        if isinstance(said, Problem):
+            return {made.said: markup.trouble(said)}
+        return _show(made, view, desk, visitor, markup.hint(said))
+
+    gr.on([made.arrange.click, made.first.submit], arrange, [made.viewed, made.first], made.shown, **_SHARED)
 
 
 def _wire_ways_in(made: ProjectPage, desk: Desk) -> None:
@@ -259,6 +273,7 @@ def _show(made: ProjectPage, view: Viewed, desk: Desk, visitor: str, said: str =
             made.label: gr.update(choices=label, value=chosen),
             made.order: gr.update(value=view.order.value),
             made.words: gr.update(choices=names, value=[]), made.into: gr.update(choices=names, value=None),
+            made.first: drawn.first,
             made.lost: "", made.download: gr.update(visible=False, value=None),
         }  # fmt: skip
     there = attempt(lambda: project_markup.shelf(desk.projects.standing(visitor), temporary=desk.projects.temporary))

@@ -45,6 +45,8 @@ class ProjectPage:
     words: gr.Dropdown
     into: gr.Dropdown
     merge: gr.Button
+    first: gr.Textbox
+    arrange: gr.Button
     form: gr.Dropdown
     approved: gr.Checkbox
     prepare: gr.Button
@@ -57,7 +59,7 @@ class ProjectPage:
     def shown(self) -> list[Any]:
         """What `_show` updates."""
         return [self.viewed, self.said, self.outside, self.shelf, self.inside, self.head, self.state, self.label,
-                self.order, self.grid, self.labels, self.words, self.into, self.lost, self.download]  # fmt: skip
+                self.order, self.grid, self.labels, self.words, self.into, self.first, self.lost, self.download]  # fmt: skip
 
 
 def build(settings: Settings) -> ProjectPage:
@@ -86,7 +88,7 @@ def build(settings: Settings) -> ProjectPage:
                 state, label, order = _build_filters()
                 grid = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-grid")
             with gr.Column(elem_id="pp-project-side"):
-                labels, words, into, merge = _build_labels()
+                labels, words, into, merge, first, arrange = _build_labels()
                 form, approved, prepare, lost, download = _build_export()
                 with gr.Column(elem_classes="pp-card"):
                     gr.HTML("<h3>The whole project</h3>")
@@ -94,7 +96,7 @@ def build(settings: Settings) -> ProjectPage:
                     gr.HTML(markup.hint("One file with pictures, labels and every step; “Open a file …” takes it."))
     return ProjectPage(
         viewed, said, outside, shelf, name, make, bring, open_path, open_it, inside, head, state, label, order, grid,
-        add, path, add_path, labels, words, into, merge, form, approved, prepare, lost, download, save, file,
+        add, path, add_path, labels, words, into, merge, first, arrange, form, approved, prepare, lost, download, save, file,
     )  # fmt: skip
 
 
@@ -134,7 +136,7 @@ def _build_path(settings: Settings, prefix: str, verb: str) -> tuple[gr.Textbox,
     return path, button
 
 
-def _build_labels() -> tuple[gr.HTML, gr.Dropdown, gr.Dropdown, gr.Button]:
+def _build_labels() -> tuple[gr.HTML, gr.Dropdown, gr.Dropdown, gr.Button, gr.Textbox, gr.Button]:
     with gr.Column(elem_classes="pp-card"):
         gr.HTML("<h3>Labels</h3>")
         labels = gr.HTML("", js_on_load=_LISTEN, elem_id="pp-project-labels")
@@ -144,7 +146,12 @@ def _build_labels() -> tuple[gr.HTML, gr.Dropdown, gr.Dropdown, gr.Button]:
             into = gr.Dropdown([], value=None, label="into", elem_id="pp-merge-into", **many)
         merge = gr.Button("Merge", size="md", elem_id="pp-merge")
         gr.HTML(markup.hint("Renames in every picture, and in answers to come. Undo takes it back at once."))
-    return labels, words, into, merge
+        first = gr.Textbox(
+            label="Classes, in order", placeholder="cat; dog", max_lines=1, elem_id="pp-classes",
+            info="Numbered so in YOLO and COCO files. Labels not named here follow, the most usual first.",
+        )  # fmt: skip
+        arrange = gr.Button("Set the order", size="md", elem_id="pp-classes-set")
+    return labels, words, into, merge, first, arrange
 
 
 def _build_export() -> tuple[gr.Dropdown, gr.Checkbox, gr.Button, gr.HTML, gr.DownloadButton]:

@@ -12,7 +12,7 @@ from grounding.types import Review
 from jobs.project import Order, Project, Which
 from jobs.project_archive import save_as
 from jobs.project_import import Brought, bring, is_project
-from jobs.project_labels import classes, merge, part, proposals, redo, redoable, undo, undoable
+from jobs.project_labels import classes, merge, part, proposals, redo, redoable, set_names, undo, undoable
 from jobs.shelf import Shelf as Projects
 from jobs.shelf import folder_name
 from ui import markup, project_markup
@@ -40,12 +40,13 @@ class Viewed:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A project as the page shows it."""
+    """A project as the page shows it. first: the classes a person put in order, as the field for them has it."""
 
     head: str
     grid: str
     labels: str
     names: tuple[str, ...]
+    first: str
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def drawn(view: Viewed, projects: Projects, visitor: str) -> Drawn:
         )
         grid = project_markup.grid(cells, start, total, PAGE, every=sum(tally.values()))
         names = tuple(each.name for each in known)
-        return Drawn(head, grid, project_markup.labels(known, proposals(known)), names)
+        first = "; ".join(project.naming.names)
+        return Drawn(head, grid, project_markup.labels(known, proposals(known)), names, first)
 
 
 def act(view: Viewed, told: Mapping[str, object], projects: Projects, visitor: str) -> tuple[Viewed, str]:
@@ -115,6 +117,20 @@ def _changed(project: Project, told: Mapping[str, object]) -> str:
 def merged(project: Project, words: Sequence[str], into: str) -> str:
     count = merge(project, words, into)
     return f"{project_markup.counted(count, 'object')} renamed to “{' '.join(into.split())}”."
+
+
+def arranged(project: Project, text: str) -> str:
+    """The classes named in `text`, separated by semicolons, come first in this order; what was done, in words."""
+    names = [name for part in text.split(";") if (name := " ".join(part.split()))]
+    for name in names:
+        if (other := project.naming.synonyms.get(name)) is not None:
+            raise RequestError(f"“{name[:60]}” counts as “{other[:60]}”. Name that one, or take the two apart above.")
+    set_names(project, names)
+    if not names:
+        return "No class comes first now: the most usual does."
+    return (
+        f"{project_markup.counted(len(set(names)), 'class', 'classes')} in order; others follow, the most usual first."
+    )
 
 
 def number(told: Mapping[str, object]) -> int:

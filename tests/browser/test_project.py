@@ -114,6 +114,9 @@ def test_a_project_is_made_filled_reviewed_exported_and_there_again(
         page.locator(".pp-alike [data-act=merge]").click()
         says(page, "#pp-project-said", "1 object renamed")
         says(page, "#pp-project-labels", "2 in 2 pictures")
+        page.locator("#pp-classes").locator("input, textarea").fill("dog; cat")
+        page.locator("#pp-classes-set").click()
+        says(page, "#pp-project-said", "2 classes in order")
 
         expect(page.locator("#pp-project-download")).to_have_count(0)  # losses first
         page.locator("#pp-project-prepare").click()
@@ -124,6 +127,7 @@ def test_a_project_is_made_filled_reviewed_exported_and_there_again(
     coco = read_coco(tmp_path)
     (name,) = {coco.cats[each["category_id"]]["name"] for each in coco.anns.values()} - {"dog"}
     assert name == "cat", "the merged label"
+    assert [coco.cats[number]["name"] for number in (1, 2)] == ["dog", "cat"]
     boxes = [coco.imgToAnns[image][0]["bbox"] for image in coco.getImgIds()]
     assert boxes[0] == pytest.approx([12.8 + 2, 80 + 1, 294.4, 240], abs=0.02)  # moved by 2 and 1 pixel
     assert boxes[1] == pytest.approx([12.8, 80.2, 294.4, 240.6], abs=0.02)

@@ -420,6 +420,43 @@ def test_merging_is_undone_from_the_page_and_no_label_is_markup(desk: Desk) -> N
     assert on_disk(desk)[0] == ("cats", "open")
 
 
+def test_classes_are_put_in_order_on_the_page_and_numbered_so_in_the_files(desk: Desk) -> None:
+    view = fill(desk, 1)
+    asked(desk, shown(desk), "cat; dog")
+    with desk.projects.lend("Garden", ME) as project:
+        assert project_view.arranged(project, " dog;; traffic  light ;cat; dog") == (
+            "3 classes in order; others follow, the most usual first."
+        )
+    page = project_view.drawn(view, desk.projects, ME)
+    assert (page.first, page.names) == ("dog; traffic light; cat", ("dog", "traffic light", "cat"))
+    made = project_view.prepare(view, "coco", False, 127, desk.projects, ME, desk.shelf)
+    with zipfile.ZipFile(made.path) as archive:
+        (name,) = (each for each in archive.namelist() if each.endswith(".json"))
+        categories = json.loads(archive.read(name))["categories"]
+    assert [(each["id"], each["name"]) for each in categories] == [(1, "dog"), (2, "traffic light"), (3, "cat")]
+    project_view.act(view, {"act": "undo"}, desk.projects, ME)
+    assert project_view.drawn(view, desk.projects, ME).first == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [pytest.param("x" * 10_000, "A label needs a name", id="too long"),
+                       pytest.param("dog; cats", "“cats” counts as “cat”", id="a synonym")],
+)  # fmt: skip
+def test_classes_that_cannot_be_in_order_are_told_and_change_nothing(desk: Desk, text: str, said: str) -> None:
+    view = fill(desk, 1)
+    asked(desk, shown(desk), "cats; cat")
+    project_view.act(view, {"act": "merge", "word": "cats", "into": "cat"}, desk.projects, ME)
+    with desk.projects.lend("Garden", ME) as project, pytest.raises(RequestError, match=said):
+        project_view.arranged(project, text)
+    assert project_view.drawn(view, desk.projects, ME).first == ""
+
+
+def test_rejected_objects_are_not_counted_under_a_picture(desk: Desk) -> None:
+    view = fill(desk, 1)
+    edited(desk, asked(desk, shown(desk)), review="rejected")
+    assert "1 object ·" in project_view.drawn(view, desk.projects, ME).grid
+
+
 def take(desk: Desk, view: Viewed, *files: Path) -> tuple[Viewed, str]:
     return project_view.take([(each, each.name) for each in files], view, desk.projects, ME, lambda words: None)
 
