@@ -24,6 +24,7 @@ class Sample:
     """One picture's result. `picture`: its name, unique in its set. `size_wh`: None where it could not be opened.
 
     file: gives the picture file's bytes when they are wanted; None where only the labels are there.
+    asked: the prompt as a person gave it, whatever a model made of it; "" where that is not known.
     """
 
     picture: str
@@ -31,6 +32,7 @@ class Sample:
     task: Task
     result: Result
     file: Callable[[], bytes] | None = None
+    asked: str = ""
 
     @property
     def labelled(self) -> bool:
@@ -78,6 +80,7 @@ class LabelSet:
         self._places: dict[str, int] = {}  # key of a class name -> its place
         self._names: list[str] = []
         self._merged: dict[str, Merged] = {}
+        self._whys: dict[str, str] = {}  # key of a name that counts as another -> why, where it is not its case
         self._plurals = plurals
         self._apart = frozenset(name.strip() for name in apart)
         self._synonyms = {
@@ -94,13 +97,13 @@ class LabelSet:
         place = self._places.get(key)
         if place is not None:
             if name != self._names[place]:
-                self._merged.setdefault(name, Merged(name, self._names[place], "case"))
+                self._merged.setdefault(name, Merged(name, self._names[place], self._whys.get(key, "case")))
             return place
         kin, why = self._kin(name)
         if kin is None:
             return self._add(name)
         place = self._add(kin)
-        self._places[key] = place
+        self._places[key], self._whys[key] = place, why
         self._merged.setdefault(name, Merged(name, self._names[place], why))
         return place
 

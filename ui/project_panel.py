@@ -59,7 +59,8 @@ class ProjectPage:
     def shown(self) -> list[Any]:
         """What `_show` updates."""
         return [self.viewed, self.said, self.outside, self.shelf, self.inside, self.head, self.state, self.label,
-                self.order, self.grid, self.labels, self.words, self.into, self.first, self.lost, self.download]  # fmt: skip
+                self.order, self.grid, self.labels, self.words, self.into, self.first, self.lost,
+                self.download]  # fmt: skip
 
 
 def build(settings: Settings) -> ProjectPage:
@@ -96,7 +97,8 @@ def build(settings: Settings) -> ProjectPage:
                     gr.HTML(markup.hint("One file with pictures, labels and every step; “Open a file …” takes it."))
     return ProjectPage(
         viewed, said, outside, shelf, name, make, bring, open_path, open_it, inside, head, state, label, order, grid,
-        add, path, add_path, labels, words, into, merge, first, arrange, form, approved, prepare, lost, download, save, file,
+        add, path, add_path, labels, words, into, merge, first, arrange, form, approved, prepare, lost, download, save,
+        file,
     )  # fmt: skip
 
 

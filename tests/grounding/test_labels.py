@@ -34,6 +34,14 @@ def test_capitals_and_spaces_make_no_new_class() -> None:
     assert classes.names == ("cat", "dog")
 
 
+@pytest.mark.parametrize(("word", "why"), [("cats", "plural"), ("kitty", "synonym")])
+def test_another_case_of_a_merged_word_is_merged_for_the_same_reason(word: str, why: str) -> None:
+    classes = LabelSet(("cat",), synonyms={"cat": ("kitty",)}, plurals=True)
+    for spelling in (word, word.capitalize()):
+        assert classes.name(spelling) == "cat"
+    assert [(each.spelling, each.why) for each in classes.merged] == [(word, why), (word.capitalize(), why)]
+
+
 def test_what_has_no_name_is_the_one_thing_asked_for() -> None:
     classes = LabelSet(("cat",))
     assert classes.index("") == 0
