@@ -104,17 +104,19 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
             module.wire(tab, around, desk)
         sidebar.wire(side, settings)
         family_panel.wire(family, side, desk)
-        shown = [prompt_panel.wire(words, around, desk)]
+        corrected = [cut_panel.wire(cut, around, desk), strip.wire(sheets, around, desk)]
+        corrected.append(truth_panel.wire(true, session, result))
+        shown = [*corrected, prompt_panel.wire(words, around, desk)]
         options_panel.wire(options, side, settings)
-        shown += [cut_panel.wire(cut, around, desk), strip.wire(sheets, session, pictures, result, desk)]
         request_panel.wire(asked, around, desk)
         shown += [album_panel.wire(album, asked.task, around, take, desk), estimate_lines.wire(around, desk)]
         result_view.wire(result, session, desk)
-        shown += [exports_panel.wire(take, session, result, desk), truth_panel.wire(true, session, result)]
+        shown += [exports_panel.wire(take, session, result, desk)]  # hears of corrections itself
         shown += [project_bar.wire(bar, page, session, pictures, result, desk)]
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)
         shown += compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
-        follow(session, shown)
+        follow(session.change, shown)
+        follow(result.editor.receipt.change, corrected)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:

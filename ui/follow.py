@@ -1,16 +1,19 @@
-"""What is shown anew whenever the session is another: all of it by one event.
+"""What is shown anew whenever the session is another: all of it by one event. What corrections change, by one more.
 
-Gradio's page goes through every component at the begin and the end of every event; eleven listeners took longer than
-drawing the answer did.
+A part that fails stays as it was and holds up no other. Gradio's page goes through every component at the begin and the
+end of every event; eleven listeners took longer than drawing the answer did.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
+
+from ui.messages import Problem, attempt
 
 Values = dict[Any, Any]
 
@@ -43,19 +46,21 @@ def listed(
     return Follower(shown, inputs, outputs, asks)
 
 
-def follow(session: gr.State, followers: Sequence[Follower]) -> None:
-    """Call all of `followers` each time the session changes."""
+def follow(changed: Callable[..., Any], followers: Sequence[Follower]) -> None:
+    """Call all of `followers` at each event `changed`: of the session, or of the receipt for a correction.
+
+    Corrections go past Gradio's queue, where it tells of no state that changed.
+    """
     inputs = list(dict.fromkeys(widget for each in followers for widget in each.inputs))
     outputs = [widget for each in followers for widget in each.outputs]
     asked = {each.asks[0]: each.asks[1] for each in followers if each.asks}
     answers = "".join(f"all[{inputs.index(widget)}] = {script}; " for widget, script in asked.items())
 
-    def show(request: gr.Request, *values: object) -> Values:
-        known, visitor = dict(zip(inputs, values, strict=True)), str(request.session_hash)
-        return {widget: update for each in followers for widget, update in each.show(known, visitor).items()}
+    def follow_session(request: gr.Request, *values: object) -> Values:
+        return shown(followers, dict(zip(inputs, values, strict=True)), str(request.session_hash))
 
-    session.change(
-        show,
+    changed(
+        follow_session,
         inputs,
         outputs,
         js=f"(...all) => {{ {answers}return all; }}",
@@ -64,3 +69,12 @@ def follow(session: gr.State, followers: Sequence[Follower]) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
+
+
+def shown(followers: Sequence[Follower], values: Values, visitor: str) -> Values:
+    """What all of `followers` show, each by itself: where one fails, its outputs are left as they are."""
+    updates: Values = {}
+    for each in followers:
+        made = attempt(partial(each.show, values, visitor))
+        updates |= dict.fromkeys(each.outputs, gr.skip()) if isinstance(made, Problem) else made
+    return updates

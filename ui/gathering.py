@@ -40,7 +40,7 @@ def gather(
     """The request `form` makes of what `session` holds; raises GroundingError where it cannot be made."""
     assert session.picture is not None
     notes = tuple(Note(NoteKind.MODEL, said) for said in remarks(form, session, capabilities))
-    if session.document is not None and _reads_document(form.task, capabilities):
+    if session.document is not None and reads_document(form.task, capabilities):
         made = request(form, capabilities, (), (open_document(session.document),))
         return Gathered(made, notes)
     if len(session.sheets) > 1 and session.document is None and capabilities.max_images > 1:
@@ -71,7 +71,7 @@ def request(
 def remarks(form: Form, session: Session, capabilities: Capabilities) -> list[str]:
     """What this model will not see of what is on the page."""
     if session.document is not None:
-        if _reads_document(form.task, capabilities):
+        if reads_document(form.task, capabilities):
             return []
         page = f"Page {session.place + 1} of the document was looked at as a picture"
         one = f"{form.model} looks at one page at a time"
@@ -107,7 +107,7 @@ def _names(found: list[Detection]) -> list[str]:
     return [f"“{each.label[:30]}”" for each in found[:5]]
 
 
-def _reads_document(task: Task, capabilities: Capabilities) -> bool:
+def reads_document(task: Task, capabilities: Capabilities) -> bool:
     """Whole, that is: what looks at one picture at a time looks at one page, the one a person chose."""
     return _reads_all(capabilities) and task in (Task.CAPTION, Task.ASK)
 

@@ -6,10 +6,12 @@ import base64
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -137,7 +139,8 @@ class Session:
 
     scene: the seed of the picture where it is a scene of ours, so that the truth about it is known.
     album: all the pictures, where there are several; the one on the stage is at `place`, its entry there is not kept
-    up to date. document: what the picture is page `place + 1` of. member: where the picture is in a project.
+    up to date. document: what the picture is page `place + 1` of; leaves: its other pages that were shown, by place,
+    each with what was found there. member: where the picture is in a project.
     reel: the clip that pictures of the album are moments of.
     """
 
@@ -147,6 +150,7 @@ class Session:
     album: tuple[Sheet, ...] = ()
     place: int = 0
     document: Paper | None = None
+    leaves: Mapping[int, Sheet] = field(default_factory=dict)
     member: Member | None = None
     reel: Reel | None = None
 
@@ -164,6 +168,13 @@ class Session:
         album = sheets if len(sheets) > 1 else ()
         stage = replace(self, picture=now.picture, answer=now.answer, scene=now.scene, member=now.member)
         return replace(stage, album=album, place=place)
+
+
+def live(page: Any, held_in: Any, visitor: str) -> Session | None:
+    """The visitor's session as `page` holds it by now in its state `held_in`, whatever a handler was given."""
+    sessions = page.state_holder
+    now = sessions[visitor][held_in._id] if visitor in sessions else None
+    return now if isinstance(now, Session) else None
 
 
 class Shelf:

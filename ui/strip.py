@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import functools
+import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
+from backends import SPECS
 from grounding import documents, video
 from grounding.errors import RequestError
-from grounding.types import Outcome, Task
+from grounding.types import Outcome
 from ui import asking, markup
 from ui.corrections import labels_of
 from ui.desk import Desk
 from ui.follow import Follower, Values
+from ui.gathering import reads_document
 from ui.messages import Problem, attempt
-from ui.picture_panel import PicturePanel
-from ui.result_view import ResultView
-from ui.state import Kept, Reel, Session, Sheet, Shelf
+from ui.state import Answer, Kept, Reel, Session, Sheet, Shelf, live
+from ui.tabs.prompt import Around
 
 _LISTEN = """
 const tell = async (data) => {
@@ -52,10 +55,16 @@ element.addEventListener("keydown", (event) => {
   wanted = next.dataset.n;
   if (!waiting) fetchWanted(next);
 });
+// Drawn anew for a correction, the strip stays where it was scrolled to, and so does the page.
+let last = "", left = 0;
+element.addEventListener("scroll", (event) => { left = event.target.scrollLeft; }, true);
 new MutationObserver(() => {
   const all = thumbs(), shown = shownOf(all);
   if (!shown) return;
-  shown.scrollIntoView({block: "nearest", inline: "nearest"});
+  shown.closest("ul").scrollLeft = left;
+  const now = shown.dataset.n + shown.querySelector("img").src;
+  if (now !== last) shown.scrollIntoView({block: "nearest", inline: "nearest"});
+  last = now;
   if (wanted === null) return;
   shown.focus();
   const next = all.find((each) => each.dataset.n === wanted);
@@ -70,9 +79,16 @@ def build() -> gr.HTML:
     return gr.HTML("", js_on_load=_LISTEN, elem_id="pp-strip")
 
 
-def wire(strip: gr.HTML, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk) -> Follower:
-    def choose(now: Session, chosen: gr.EventData) -> dict[Any, Any]:
-        made = attempt(lambda: turn(now, chosen._data, desk.shelf))
+def wire(strip: gr.HTML, around: Around, desk: Desk) -> Follower:
+    session, pictures, result = around.session, around.pictures, around.result
+
+    def choose(now: Session, chosen: gr.EventData, request: gr.Request) -> dict[Any, Any]:
+        def latest(read: Session) -> Session:
+            """With what was corrected since `read`, where the same page is still shown."""
+            held = live(around.page, session, str(request.session_hash))
+            return held if held and (held.document, held.place) == (read.document, read.place) else read
+
+        made = attempt(lambda: turn(now, chosen._data, desk.shelf, latest))
         if isinstance(made, Problem):
             return {pictures.current: markup.current_picture(now.picture, made)}
         return {session: made, pictures.current: markup.current_picture(made.picture), **asking.shown(result, made)}
@@ -93,12 +109,19 @@ def wire(strip: gr.HTML, session: gr.State, pictures: PicturePanel, result: Resu
     return Follower(show, [session], [strip])
 
 
-def turn(now: Session, chosen: object, shelf: Shelf) -> Session:
-    """`now` after a button of the strip was pressed; raises RequestError for what none of them says."""
+def _as_read(now: Session) -> Session:
+    return now
+
+
+def turn(now: Session, chosen: object, shelf: Shelf, latest: Callable[[Session], Session] = _as_read) -> Session:
+    """`now` after a button of the strip was pressed; raises RequestError for what none of them says.
+
+    latest: `now` as it has become by the time a page is drawn, which takes a while.
+    """
     act, n = (chosen.get("act"), chosen.get("n")) if isinstance(chosen, dict) else (None, None)
     place = int(n) if isinstance(n, str) and n.isdigit() and len(n) < 6 else -1
     if act == "page" and now.document is not None and 0 <= place < now.document.pages:
-        return leaf(now, place, shelf)
+        return leaf(now, place, shelf, latest)
     if act == "show" and now.document is None and 0 <= place < len(now.sheets):
         return now.showing(now.sheets, place)
     if act == "remove" and now.document is None and 0 <= place < len(now.sheets) > 1:
@@ -108,17 +131,35 @@ def turn(now: Session, chosen: object, shelf: Shelf) -> Session:
     raise RequestError("That picture is no longer there. Choose another.")
 
 
-def leaf(now: Session, place: int, shelf: Shelf) -> Session:
-    """The document's page at `place` on the stage. Words about the whole document stay, boxes on a page go with it.
+def leaf(now: Session, place: int, shelf: Shelf, latest: Callable[[Session], Session]) -> Session:
+    """The document's page at `place` on the stage, as it was left; words about the whole document come along.
 
-    It is in no project, whether or not the page before was: each is a picture of its own there.
+    Each page is a picture of its own, in a project too.
     """
     assert now.document is not None
     if place == now.place:
         return now
-    kept = shelf.keep(documents.page(shelf.open_document(now.document), place + 1))
-    about_all = now.answer is not None and now.answer.task in (Task.CAPTION, Task.ASK)
-    return replace(now, picture=kept, place=place, answer=now.answer if about_all else None, member=None)
+    there = now.leaves.get(place)
+    if there is None or not there.picture.path.exists():
+        kept = shelf.keep(documents.page(shelf.open_document(now.document), place + 1))
+        there = replace(there, picture=kept) if there else Sheet(kept)
+    now = latest(now)
+    assert now.picture is not None
+    leaves = {**now.leaves, now.place: Sheet(now.picture, now.answer, member=now.member)}
+    answer = _beside_words(now.answer, there.answer)
+    return replace(now, picture=there.picture, place=place, answer=answer, leaves=leaves, member=there.member)
+
+
+def _beside_words(before: Answer | None, own: Answer | None) -> Answer | None:
+    """The page's own answer; where that is none, or only words, the words of `before` about the whole document."""
+    if before is None or not _about_all(before) or (own and (own.result.detections or not _about_all(own))):
+        return own
+    return replace(before, result=replace(before.result, detections=()), said=None, number=uuid.uuid4().hex)
+
+
+def _about_all(answer: Answer) -> bool:
+    asked = answer.asked
+    return asked is not None and reads_document(answer.task, SPECS[asked.backend].capabilities)
 
 
 def drawn(session: Session) -> str:

@@ -57,7 +57,7 @@ def wire(panel: TruthPanel, session: gr.State, result: ResultView) -> Follower:
         held = attempt(lambda: truth.hold(now, read_view(view, OVERLAYS)))
         if held is None or isinstance(held, Problem):
             words = markup.trouble(held) if held else ""
-            return [gr.skip(), gr.update(value=words, visible=True), gr.update(visible=False)]
+            return [gr.update(visible=True), gr.update(value=words, visible=True), gr.update(visible=False)]
         return [
             gr.update(visible=True),
             gr.update(value=truth_markup.held(held), visible=True),

@@ -162,12 +162,70 @@ def test_else_the_page_shown_goes_as_a_picture_and_that_is_said(
     assert "Page 2" in made.notes[0].detail
 
 
-def test_turning_the_page_keeps_words_about_the_document_and_not_boxes_of_the_page(desk: Desk, tmp_path: Path) -> None:
-    now = picture_panel.take_all([paper(tmp_path)], Session(), desk)
-    told = actions.shared_out(form(Task.ASK, "?"), now, Result(Outcome.FOUND, "A report [page 2]."))
-    seen = actions.shared_out(form(Task.DETECT, "title"), now, Result(Outcome.FOUND, "", (Detection("title", BOX),)))
-    assert strip.turn(told, {"act": "page", "n": "2"}, desk.shelf).answer is told.answer
-    assert strip.turn(seen, {"act": "page", "n": "2"}, desk.shelf).answer is None
+def report(desk: Desk, folder: Path) -> Session:
+    return picture_panel.take_all([paper(folder)], Session(), desk)
+
+
+def page(now: Session, number: int, desk: Desk) -> Session:
+    """Page `number`, from 1, on the stage."""
+    return strip.turn(now, {"act": "page", "n": str(number - 1)}, desk.shelf)
+
+
+def told(now: Session, words: str, *found: Detection, task: Task = Task.ASK, backend: str = "gemini") -> Session:
+    return actions.shared_out(form(task, "?", backend), now, Result(Outcome.FOUND, words, found))
+
+
+def labels(now: Session) -> list[str]:
+    return [each.label for each in now.answer.result.detections] if now.answer else []
+
+
+def test_every_page_keeps_what_was_found_and_corrected_there(desk: Desk, tmp_path: Path) -> None:
+    first = told(report(desk, tmp_path), "", Detection("title", BOX), task=Task.DETECT)
+    second = page(first, 2, desk)
+    assert second.answer is None
+    second = told(second, "", Detection("table", BOX), task=Task.DETECT)
+    again = page(page(second, 3, desk), 1, desk)
+    assert (again.answer, again.picture) == (first.answer, first.picture)
+    assert labels(page(again, 2, desk)) == ["table"]
+
+
+def test_words_about_the_whole_document_go_along_without_the_objects_of_their_page(desk: Desk, tmp_path: Path) -> None:
+    first = told(report(desk, tmp_path), "A report [page 2].", Detection("title", BOX))
+    second = page(first, 2, desk)
+    assert first.answer is not None
+    assert second.answer is not None
+    assert (second.answer.result.text, labels(second)) == ("A report [page 2].", [])
+    assert second.answer.number != first.answer.number, "a correction of one page must not reach another"
+    assert page(second, 1, desk).answer is first.answer
+    assert page(told(first, "A bill."), 2, desk).answer.result.text == "A bill."  # type: ignore[union-attr]
+    later = page(told(page(second, 1, desk), "A bill.", Detection("title", BOX)), 2, desk)
+    assert later.answer is not None
+    assert (later.answer.result.text, labels(later)) == ("A bill.", []), "the newest words"
+
+
+def test_words_about_one_page_stay_with_it(desk: Desk, tmp_path: Path) -> None:
+    first = told(report(desk, tmp_path), "A title page.", backend="paligemma")
+    assert page(first, 2, desk).answer is None
+    assert page(page(first, 2, desk), 1, desk).answer is first.answer
+
+
+def test_what_is_corrected_while_a_page_is_drawn_stays_with_its_own(desk: Desk, tmp_path: Path) -> None:
+    read = report(desk, tmp_path)
+    corrected = told(read, "", Detection("title", BOX), task=Task.DETECT)
+    second = strip.turn(read, {"act": "page", "n": "1"}, desk.shelf, lambda now: corrected)
+    assert second.answer is None
+    assert labels(page(second, 1, desk)) == ["title"]
+
+
+def test_a_page_whose_picture_was_deleted_is_drawn_again_with_its_answer(desk: Desk, tmp_path: Path) -> None:
+    first = told(report(desk, tmp_path), "", Detection("title", BOX), task=Task.DETECT)
+    second = page(first, 2, desk)
+    assert first.picture is not None
+    first.picture.path.unlink()
+    again = page(second, 1, desk)
+    assert again.picture is not None
+    assert again.picture.path.exists()
+    assert labels(again) == ["title"]
 
 
 def test_another_page_is_not_the_project_s_picture_of_the_page_before(desk: Desk, tmp_path: Path) -> None:
@@ -178,6 +236,7 @@ def test_another_page_is_not_the_project_s_picture_of_the_page_before(desk: Desk
     there = projects.add(there, desk.projects, "me", "P", new=False)
     assert there.member is not None
     assert (there.member.picture, there.member.total) == (2, 2)
+    assert page(there, 1, desk).member is now.member
 
 
 @pytest.mark.parametrize(
