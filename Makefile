@@ -25,7 +25,7 @@ format: .venv/.dev
 	@$(BIN)/ruff check --fix $(SOURCES)
 
 bench: .venv/.dev
-	@for each in decode_masks startup label paligemma planner editor; do $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in decode_masks startup label paligemma planner scores editor; do $(BIN)/python -m benchmarks.$$each || exit 1; done
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Pinpoint needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'

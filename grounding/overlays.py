@@ -3,7 +3,7 @@
 A mask is resized to its box's pixels, then thresholded, then pasted there: no mask is ever as large as the picture.
 Knows nothing of models or pages; drawing again with another View asks nobody anything.
 
-Adding an overlay: one row in OVERLAYS.
+Adding an overlay: one row in OVERLAYS for files, and one in assets/js/editor/marks.js for the page.
 """
 
 from __future__ import annotations

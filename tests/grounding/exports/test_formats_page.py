@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grounding.exports import FORMATS, export
 from grounding.exports.losses import Aspect, Loss
+from jobs.answers import WITH_PICTURES
 from tests.label_sets import every_aspect, with_pictures
 
 PAGE = Path(__file__).parents[3] / "docs/formats.md"
@@ -19,11 +20,17 @@ COLUMNS = {
     "captions": Aspect.TEXT, "pictures": Aspect.PICTURE,
 }  # fmt: skip
 
-HEAD = """# Formats
+_NAMED = " and ".join(f"`{each}`" for each in WITH_PICTURES)
+
+HEAD = f"""# Formats
 
 What each export keeps of one set that has everything in it, measured by writing it and reading it again; made by
 `python -m tests.grounding.exports.test_formats_page > docs/formats.md` and held to that by a test. The same comparison
 runs on every export before it is offered, and says in sentences what that one lost.
+
+The picture files go along where the format has room for them, from the page for one picture, all of them or a project.
+A labelling run, on the command line or the Batch page, copies them for {_NAMED} only:
+elsewhere they stay where they are.
 
 ● kept · ◐ changed, or some of it left out (below) · ○ left out
 
