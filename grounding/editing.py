@@ -50,6 +50,37 @@ def kept(detections: Iterable[Detection]) -> tuple[Detection, ...]:
     return tuple(each for each in detections if each.review is not Review.REJECTED)
 
 
+def models_own(detections: Iterable[Detection]) -> tuple[Detection, ...]:
+    """What a model, not a person, put there, as it gave it; what a person changed, as far as that is known."""
+    return tuple(as_said(each) for each in detections if not (each.origin and each.origin.backend == PERSON))
+
+
+def as_said(detection: Detection) -> Detection:
+    """As the model gave it. Edited it stays where that is not known: no mask that a person may have painted is in it.
+
+    Tokens are kept only with the model's own mask, which fills its box.
+    """
+    origin, mask = detection.origin, detection.mask
+    if origin is None or not origin.edited:
+        return detection
+    box, label = detection.box_before or detection.box, detection.label_before
+    if mask is not None and detection.mask_tokens is not None and box is not None:
+        mask = SoftMask(mask.probs, box)
+    elif detection.box is not None or detection.point is not None:
+        mask = None
+    told = detection.box_before is not None or label is not None
+    known = told and detection.point is None and (detection.mask is None) == (mask is None)
+    return replace(
+        detection,
+        label=detection.label if label is None else label,
+        box=box,
+        mask=mask,
+        origin=replace(origin, edited=not known),
+        box_before=None,
+        label_before=None,
+    )
+
+
 def encode_mask(mask: SoftMask) -> dict[str, Any]:
     """{frame, size: [w, h], data, threshold}: what `decode_mask` reads, up to 1/255 of each probability."""
     height, width = mask.probs.shape
@@ -77,7 +108,10 @@ def decode_mask(value: Mapping[str, object]) -> SoftMask:
 
 
 def describe(detections: Iterable[Detection], said: Sequence[Detection] = ()) -> list[dict[str, Any]]:
-    """Everything a page needs to show and to correct `detections`, as JSON; `said`: the same as the model gave them."""
+    """Everything a page needs to show and to correct `detections`, as JSON; `said`: the same as the model gave them.
+
+    edited, of each: a person changed it before, and what the model gave is not all known.
+    """
     models = {each.id: each for each in said}
     return [_describe(each, models.get(each.id)) for each in detections]
 
@@ -94,6 +128,7 @@ def _describe(detection: Detection, model: Detection | None) -> dict[str, Any]:
         "mask": None,
         "model": None,
         "origin": None,
+        "edited": model is not None and model.origin is not None and model.origin.edited,
     }
     if mask is not None:
         own = model is not None and model.mask is not None and model.mask.probs is mask.probs

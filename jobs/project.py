@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from grounding import images
-from grounding.editing import kept, numbered
+from grounding.editing import numbered
 from grounding.errors import RequestError
 from grounding.labels import Naming, Sample
 from grounding.types import Detection, Outcome, Result, Review, Task
-from jobs.project_answers import disagreement, laid_over, renamed
+from jobs.project_answers import comparable, disagreement, laid_over, renamed, unchanged
 from jobs.project_store import (
     ALL,
     FILE,
@@ -101,7 +101,7 @@ class Project:
         """A picture of a labelling run with its answer; one without labels comes in open and unlabelled."""
         picture = self.add_picture(data, sample.picture)
         if sample.labelled:
-            self.put_answer(picture, sample.task, sample.result)
+            self.put_answer(picture, sample.task, sample.result, sample.asked)
         return picture
 
     def remove_picture(self, picture: int) -> None:
@@ -162,12 +162,13 @@ class Project:
         """The picture's labels as they stand, rejected ones too; None where it has none yet."""
         return self.store.sample(picture)
 
-    def export_set(self, *, done_only: bool = False, rejected: bool = False) -> Sequence[Sample]:
-        """What to export, with the picture files, each read when it is asked for; rejected ones only if wanted."""
+    def export_set(self, *, done_only: bool = False) -> Sequence[Sample]:
+        """What to export, with the picture files, each read when it is asked for, rejected objects among the others.
+
+        No rejected picture is among them: `count(Which(Review.REJECTED))` says how many are left out.
+        """
         states = {Review.ACCEPTED} if done_only else set(Review) - {Review.REJECTED}
-        if rejected:
-            states.add(Review.REJECTED)
-        return _Samples(self, [each.id for each in self.pictures() if each.version and each.state in states], rejected)
+        return _Samples(self, [each.id for each in self.pictures() if each.version and each.state in states])
 
     def answers(self, picture: int) -> list[Sample]:
         """Everything that models answered about the picture, oldest first, as they said it."""
@@ -176,40 +177,40 @@ class Project:
             rows = connection.execute(f"{query} ORDER BY answer.id", (picture,)).fetchall()
         return [self.store.decoded(*row) for row in rows]
 
-    def _last_answer(self, picture: int) -> Sample | None:
-        query = "SELECT answer.sample, file FROM answer JOIN picture ON picture.id = picture WHERE picture = ?"
-        with self.store.database.read() as connection:
-            row = connection.execute(f"{query} ORDER BY answer.id DESC LIMIT 1", (picture,)).fetchone()
-        return self.store.decoded(*row) if row else None
-
-    def put_answer(self, picture: int, task: Task, result: Result) -> Sample:
+    def put_answer(self, picture: int, task: Task, result: Result, asked: str = "") -> Sample:
         """A model's answer: kept beside earlier ones as it was said, and laid over the labels: a step, to be undone.
 
         What a person drew, changed or reviewed stays; the rest makes room for what is new. Words alone change no
-        object, and an answer that says nothing (blocked, failed) takes no label away.
+        object, and an answer that says nothing (blocked, failed) takes no label away. asked: the prompt a person gave.
         """
         entry = self.entry(picture)
         result = stamped(replace(result, detections=numbered(result.detections)))
-        said = Sample(entry.name, entry.size_wh, task, result)
+        said = Sample(entry.name, entry.size_wh, task, result, asked=asked)
         with self.store.database.change() as connection:
-            before = self._last_answer(picture)
+            before = next((each for each in reversed(self.answers(picture)) if comparable(each, said)), None)
             self.store.add_answer(picture, said)
             if before is not None:
                 share = disagreement(before, said)
                 connection.execute("UPDATE picture SET disagreement = ? WHERE id = ?", (share, picture))
+            return self._lay_over(picture, said, f"answered by {result.origin.model}" if result.origin else "answered")
+
+    def put_sample(self, picture: int, sample: Sample, what: str = "imported", *, action: int | None = None) -> Sample:
+        """Labels from a file, laid over those there are as an answer is."""
+        entry = self.entry(picture)
+        result = replace(sample.result, detections=numbered(sample.result.detections))
+        said = replace(sample, picture=entry.name, size_wh=entry.size_wh, result=result)
+        return self._lay_over(picture, said, what, action)
+
+    def _lay_over(self, picture: int, said: Sample, what: str, action: int | None = None) -> Sample:
+        """The labels there are by now with what is said, in one step; what became of the picture stays with them."""
+        with self.store.database.change():
             now = self.sample(picture)
             sample = laid_over(now, renamed(said, self.naming))
             if sample is not now:
-                what = f"answered by {result.origin.model}" if result.origin else "answered"
-                self.store.step(picture, what, sample, state=Review.OPEN)
+                same = now is not None and unchanged(now, sample)
+                state = self.entry(picture).state if same else Review.OPEN
+                self.store.step(picture, what, sample, state=state, action=action)
         return sample
-
-    def put_sample(self, picture: int, sample: Sample, what: str = "imported", *, action: int | None = None) -> None:
-        """Labels from elsewhere: a file that was read, or a labelling run."""
-        entry = self.entry(picture)
-        result = replace(sample.result, detections=numbered(sample.result.detections))
-        sample = replace(sample, picture=entry.name, size_wh=entry.size_wh, result=result)
-        self.store.step(picture, what, renamed(sample, self.naming), state=Review.OPEN, action=action)
 
     def set_labels(
         self, picture: int, detections: Sequence[Detection], what: str = "edited", *, since: int | None = None
@@ -299,22 +300,21 @@ class Project:
 
 
 class _Samples(Sequence[Sample]):
-    """Labels to export, each read when it is asked for, numbered, without its rejected objects unless wanted."""
+    """Labels to export, each read when it is asked for, numbered."""
 
-    def __init__(self, project: Project, pictures: Sequence[int], rejected: bool) -> None:
-        self._project, self._pictures, self._rejected = project, pictures, rejected
+    def __init__(self, project: Project, pictures: Sequence[int]) -> None:
+        self._project, self._pictures = project, pictures
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
-            return _Samples(self._project, self._pictures[place], self._rejected)
+            return _Samples(self._project, self._pictures[place])
         sample = self._project.sample(self._pictures[place])
         if sample is None:
             raise RequestError("The labels changed while they were written. Export them again.")
-        found = sample.result.detections if self._rejected else kept(sample.result.detections)
-        return replace(sample, result=replace(sample.result, detections=numbered(found)))
+        return replace(sample, result=replace(sample.result, detections=numbered(sample.result.detections)))
 
 
 def _thumbnail_of(file: str) -> str:

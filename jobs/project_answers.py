@@ -5,19 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from grounding.editing import PERSON, numbered
+from grounding.editing import PERSON, as_said, numbered
 from grounding.exports import IMPORTED
-from grounding.labels import Naming, Sample
+from grounding.labels import Naming, Sample, split_labels
 from grounding.matching import compare
-from grounding.types import Detection, Note, NoteKind, Outcome, Review, Task
+from grounding.types import Box, Detection, Note, NoteKind, Outcome, Review, Task
 
 
 def touched(detection: Detection) -> bool:
     """Whether it holds a person's work: reviewed, drawn, changed, or from a file and so from no model."""
+    return corrected(detection) or detection.origin is None or detection.origin.backend == IMPORTED
+
+
+def corrected(detection: Detection) -> bool:
+    """Whether a person reviewed, drew or changed it."""
     origin = detection.origin
-    if detection.review is not Review.OPEN or origin is None or origin.edited:
-        return True
-    return origin.backend in (PERSON, IMPORTED)
+    changed = origin is not None and (origin.edited or origin.backend == PERSON)
+    return changed or detection.review is not Review.OPEN
+
+
+def unchanged(before: Sample, after: Sample) -> bool:
+    """Whether what a person decided on is there still: the very same objects, or without any the same words."""
+    if not (before.result.detections or after.result.detections):
+        said = [(each.task, each.result.outcome, each.result.text) for each in (before, after)]
+        return said[0] == said[1]
+    return [_seen(each) for each in before.result.detections] == [_seen(each) for each in after.result.detections]
+
+
+def _seen(detection: Detection) -> tuple[object, ...]:
+    mask = detection.mask
+    pixels = mask and (mask.frame, mask.threshold, mask.probs.shape, mask.probs.tobytes())
+    return detection.label, detection.box, detection.point, detection.review, pixels
 
 
 def laid_over(now: Sample | None, said: Sample) -> Sample:
@@ -52,18 +70,30 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
 
 def _said_again(stay: Sequence[Detection], said: Sequence[Detection], size_wh: tuple[int, int]) -> set[int]:
     """The places in `said` of what stays: of each as it is, else as it was before a person moved or renamed it."""
-    here = compare(stay, said, size_wh).pairs
+    said = _placed(said)
+    here = compare(_placed(stay), said, size_wh).pairs
     known = {pair.second for pair in here}
     met = {pair.first for pair in here}
     left = [place for place in range(len(said)) if place not in known]
-    before = [_before(each) for place, each in enumerate(stay) if place not in met]
+    before = _placed([as_said(each) for place, each in enumerate(stay) if place not in met])
     return known | {left[pair.second] for pair in compare(before, [said[place] for place in left], size_wh).pairs}
 
 
-def _before(detection: Detection) -> Detection:
-    """As the model gave it, before a person moved or renamed it."""
-    label = detection.label if detection.label_before is None else detection.label_before
-    return replace(detection, label=label, box=detection.box_before or detection.box)
+_NEAR = 0.02  # of the picture's sides: a point asked for again lies less than a third of this box's sides away
+
+
+def _placed(detections: Sequence[Detection]) -> list[Detection]:
+    """Each with a box to match it by, that of its mask or about its point where it has none; without the mask."""
+    return [replace(each, box=each.box or _frame(each), mask=None) for each in detections]
+
+
+def _frame(detection: Detection) -> Box | None:
+    if detection.mask is not None:
+        return detection.mask.frame
+    if detection.point is None:
+        return None
+    x, y = (min(max(at, _NEAR), 1 - _NEAR) for at in detection.point)
+    return Box(x - _NEAR, y - _NEAR, x + _NEAR, y + _NEAR)
 
 
 def renamed(sample: Sample, naming: Naming) -> Sample:
@@ -82,14 +112,27 @@ def renamed(sample: Sample, naming: Naming) -> Sample:
     return replace(sample, result=replace(sample.result, detections=found))
 
 
-def disagreement(first: Sample, second: Sample) -> float | None:
-    """The part of all objects, in [0, 1], that only one of two answers has; 0 for two that found nothing.
+def comparable(first: Sample, second: Sample) -> bool:
+    """Whether both answer the same question with places: the same labels, asked of whomever."""
+    return all(map(_tells_places, (first, second))) and _question(first) == _question(second)
 
-    None where either is no answer about places.
-    """
-    if not (first.labelled and second.labelled and first.size_wh) or Task.CAPTION in (first.task, second.task):
-        return None
-    found = first.result.detections, second.result.detections
+
+def _tells_places(sample: Sample) -> bool:
+    words_alone = sample.task in (Task.CAPTION, Task.ASK) and not sample.result.detections
+    return sample.labelled and sample.size_wh is not None and not words_alone
+
+
+def _question(sample: Sample) -> object:
+    """What was asked for; in the model's wording where a person's is not known."""
+    if sample.asked:
+        return frozenset(label.casefold() for label in split_labels(sample.asked))
+    return sample.result.origin.prompt if sample.result.origin else ""
+
+
+def disagreement(first: Sample, second: Sample) -> float:
+    """The part of all objects, in [0, 1], that only one of two answers has; 0 for two that found nothing."""
+    assert first.size_wh is not None
+    found = _placed(first.result.detections), _placed(second.result.detections)
     both = len(compare(*found, first.size_wh).pairs)
     every = len(found[0]) + len(found[1]) - both
     return 1 - both / every if every else 0.0

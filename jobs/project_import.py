@@ -21,7 +21,6 @@ from grounding.exports.format import picture_file
 from grounding.labels import Sample
 from grounding.types import Origin, Outcome, Result, Task
 from jobs.project import Entry, Project
-from jobs.project_answers import laid_over
 
 _LABEL_FILES = (".json", ".jsonl", ".xml", ".csv", ".txt", ".yaml", ".yml", ".parquet", ".zip")
 
@@ -102,7 +101,7 @@ def _pictures(project: Project, files: Iterable[tuple[str, Callable[[], bytes]]]
 def _labels(project: Project, found: Imported, name: str, tell: Tell) -> Brought:
     origin = Origin(IMPORTED, "", "", {"file": name, "format": found.format.title})
     known = _Known(project)
-    action = project.store.action()
+    action, what = project.store.action(), f"imported from {name[:80]}"
     added, labelled, problems = 0, 0, list(found.problems)
     for done, sample in enumerate(found.samples):
         tell(done, len(found.samples))
@@ -115,21 +114,14 @@ def _labels(project: Project, found: Imported, name: str, tell: Tell) -> Brought
             picture = entry.id if entry else project.add_picture(data or b"", sample.picture)
             added += entry is None
             if sample.labelled:
-                _put(project, picture, sample, origin, f"imported from {name[:80]}", action)
+                result = replace(sample.result, detections=signed(sample.result.detections, origin))
+                project.put_sample(picture, replace(sample, result=result), what, action=action)
                 labelled += 1
         except GroundingError as error:
             problems.append(f"{sample.picture}: {error}")
     if not added and not labelled:
         raise RequestError(f"Nothing was added. {problems[0] if problems else 'The file is empty.'}"[:199])
     return Brought(added, labelled, tuple(problems))
-
-
-def _put(project: Project, picture: int, sample: Sample, origin: Origin, what: str, action: int) -> None:
-    found = signed(sample.result.detections, origin)
-    entry = project.entry(picture)
-    said = replace(sample, size_wh=entry.size_wh, result=replace(sample.result, detections=found))
-    after = laid_over(project.sample(picture), said)
-    project.put_sample(picture, after, what, action=action)
 
 
 class _Known:

@@ -93,8 +93,8 @@ class Entry:
     """A picture in the project. objects, open: how many labels it has, and how many of them nobody reviewed.
 
     state: of the picture; accepted is approved. version: another after every change of its labels, 0 before the first.
-    disagreement: in [0, 1], the part of the objects that its last two answers do not share; None with fewer answers.
-    least_score: of its objects; None where none has one.
+    disagreement: in [0, 1], the part of the objects that its last two answers to one question do not share; None where
+    there are no two.
     """
 
     id: int
@@ -105,14 +105,6 @@ class Entry:
     objects: int
     open: int
     disagreement: float | None
-    least_score: float | None
-    can_undo: bool
-    can_redo: bool
-
-    @property
-    def done(self) -> bool:
-        """Whether it needs no more work."""
-        return self.state in (Review.ACCEPTED, Review.REJECTED)
 
 
 @dataclass(frozen=True)
@@ -305,8 +297,7 @@ CHANGED = "This picture was changed in another window meanwhile. Show it again t
 
 _CURRENT = "FROM picture LEFT JOIN step ON step.picture = picture.id AND step.number = picture.step"
 _ENTRIES = f"""SELECT id, name, width, height, coalesce(state, 'open'), coalesce(action, 0),
-coalesce(objects, 0), coalesce(open, 0), disagreement, least_score, picture.step > 0,
-EXISTS (SELECT 1 FROM step AS later WHERE later.picture = picture.id AND later.number > picture.step) {_CURRENT}"""
+coalesce(objects, 0), coalesce(open, 0), disagreement {_CURRENT}"""
 
 
 def _where(which: Which) -> tuple[str, list[object]]:
@@ -321,9 +312,8 @@ def _where(which: Which) -> tuple[str, list[object]]:
 
 
 def _entry(row: Sequence[object]) -> Entry:
-    id_, name, width, height, state, version, objects, open_, differs, least, can_undo, can_redo = row
-    return Entry(id_, name, (width, height), Review(state), version, objects, open_, differs, least,  # type: ignore[arg-type]
-                 bool(can_undo), bool(can_redo))  # fmt: skip
+    id_, name, width, height, state, version, objects, open_, differs = row
+    return Entry(id_, name, (width, height), Review(state), version, objects, open_, differs)  # type: ignore[arg-type]
 
 
 def _label(record: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from grounding.editing import PERSON, corrected, describe, kept, numbered, signed
+from grounding.editing import PERSON, corrected, describe, kept, models_own, numbered, signed
 from grounding.errors import RequestError
 from grounding.labels import split_labels
 from grounding.overlays import PALETTE
@@ -62,7 +62,7 @@ def labels_of(answer: Answer) -> Result:
 def _said(answer: Answer | None) -> tuple[Detection, ...]:
     if answer is None:
         return ()
-    return numbered(answer.result.detections) if answer.said is None else answer.said
+    return models_own(numbered(answer.result.detections)) if answer.said is None else answer.said
 
 
 def _number(session: Session) -> str:

@@ -5,20 +5,23 @@ A correction is on disk before the page hears that it was kept. Knows no gradio.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from grounding import images
-from grounding.editing import PERSON, signed
+from grounding.editing import PERSON, as_said, models_own, signed
 from grounding.errors import GroundingError, RequestError
 from grounding.labels import Sample
-from grounding.types import Detection, Note, NoteKind, Origin, Result, Review
+from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Result, Review
 from jobs.project import Order, Project, Which
 from jobs.project_answers import laid_over, touched
 from jobs.project_labels import classes
 from jobs.shelf import Shelf as Projects
 from jobs.shelf import folder_name
 from jobs.work import stamped
+from ui.messages import explanation, headline
 from ui.state import Answer, Member, Session, Sheet, Shelf
 
 NO_PROJECT = "This picture is in no project. Add it to one first."
@@ -33,7 +36,7 @@ def show(projects: Projects, visitor: str, name: str, picture: int, order: Order
         answer = None
         if sample is not None:
             result = sample.result
-            answer = Answer(sample.task, "", _model(result), result, said=_models_own(result.detections))
+            answer = Answer(sample.task, "", _model(result), result, said=models_own(result.detections))
         return Session(kept, answer, member=member(project, name, picture, order))
 
 
@@ -93,21 +96,61 @@ def _over(earlier: Answer | None, sheet: Sheet) -> Answer | None:
     now, said = (
         Sample("", sheet.picture.size_wh, each.task, replace(_signed(each), raw="")) for each in (earlier, answer)
     )
-    return _laid(answer, laid_over(now, said)) if any(map(touched, now.result.detections)) else answer
+    return _laid(answer, laid_over(now, said), earlier) if any(map(touched, now.result.detections)) else answer
 
 
-def _laid(answer: Answer, sample: Sample) -> Answer:
-    """The answer with what is there after it: its own words, the objects of `sample`, the notes of both."""
-    found, told = sample.result.detections, answer.result.notes
-    notes = (*told, *(note for note in sample.result.notes if note not in told))
-    return replace(answer, result=replace(answer.result, detections=found, notes=notes), said=_models_own(found))
+def _laid(answer: Answer, sample: Sample, earlier: Answer | None) -> Answer:
+    """The answer with what is there after it: its own words, the objects of `sample`, the notes of both.
+
+    One that named nothing is a label all the same where objects stay; what it said is told by a note.
+    """
+    result, found = answer.result, sample.result.detections
+    notes = (*result.notes, *(note for note in sample.result.notes if note not in result.notes))
+    labelled = replace(sample, task=answer.task, result=result).labelled
+    if found and (not labelled or result.outcome is Outcome.NONE):
+        words = f"What was asked last: {headline(result, answer.task)}. {explanation(result, answer.task)}".strip()
+        outcome = sample.result.outcome if sample.labelled else Outcome.FOUND
+        notes = (*notes, Note(NoteKind.MODEL, words))
+        result = replace(result, outcome=outcome, text=result.text if labelled else "")
+    return replace(answer, result=replace(result, detections=found, notes=notes), said=_said(found, earlier))
+
+
+def _said(found: Sequence[Detection], earlier: Answer | None) -> tuple[Detection, ...]:
+    """What a model gave of each of `found`: of what a person edited in `earlier`, as it was known there."""
+    known: dict[object, list[Detection]] = {}
+    if earlier is not None and earlier.said is not None:
+        own = {each.id: each for each in earlier.said}
+        for each in earlier.result.detections:
+            if each.id in own:
+                known.setdefault(_look(each), []).append(own[each.id])
+
+    def said(each: Detection) -> Detection:
+        if each.origin and each.origin.edited and (was := known.get(_look(each))):
+            return _sharing(replace(was.pop(0), id=each.id), each)
+        return as_said(each)
+
+    return tuple(said(each) for each in found if not (each.origin and each.origin.backend == PERSON))
+
+
+def _look(detection: Detection) -> object:
+    return detection.label, detection.box, detection.point
+
+
+def _sharing(said: Detection, now: Detection) -> Detection:
+    """`said`, with the very pixels of `now` where they are the same: one of them may have been read from the disk."""
+    if said.mask is None or now.mask is None or not np.array_equal(said.mask.probs, now.mask.probs):
+        return said
+    return replace(said, mask=replace(said.mask, probs=now.mask.probs))
 
 
 def keep_answers(before: Session, after: Session, projects: Projects, visitor: str) -> Session:
     """`after` with its new answers in the projects of their pictures; where that fails, a note says so."""
-    answered = {id(each.answer) for each in before.sheets}
+    was = {each.picture.path: each.answer for each in before.sheets}
+    answered = {id(each) for each in was.values()}
     sheets = tuple(
-        _kept(each, projects, visitor) if each.member and each.answer and id(each.answer) not in answered else each
+        _kept(each, was.get(each.picture.path), projects, visitor)
+        if each.member and each.answer and id(each.answer) not in answered
+        else each
         for each in after.sheets
     )
     if after.album:
@@ -115,14 +158,15 @@ def keep_answers(before: Session, after: Session, projects: Projects, visitor: s
     return replace(after, answer=sheets[0].answer, member=sheets[0].member) if sheets else after
 
 
-def _kept(sheet: Sheet, projects: Projects, visitor: str) -> Sheet:
+def _kept(sheet: Sheet, earlier: Answer | None, projects: Projects, visitor: str) -> Sheet:
     at, answer = sheet.member, sheet.answer
     assert at is not None
     assert answer is not None
     try:
         with projects.lend(at.project, visitor) as project:
             _check(project, at)
-            made = _laid(answer, project.put_answer(at.picture, answer.task, _signed(answer)))
+            sample = project.put_answer(at.picture, answer.task, _signed(answer), asked=answer.prompt)
+            made = _laid(answer, sample, earlier)
             return replace(sheet, answer=made, member=member(project, at.project, at.picture, at.order))
     except GroundingError as error:
         note = Note(NoteKind.SKIPPED, f"This answer is not in the project: {error}")
@@ -155,14 +199,14 @@ def _added(sheet: Sheet, project: Project, name: str) -> Sheet:
     if answer is not None:
         signed = _signed(answer)
         if answer.said is None:
-            sample = project.put_answer(picture, answer.task, signed)
+            sample = project.put_answer(picture, answer.task, signed, asked=answer.prompt)
         else:  # corrected before it came here
             if answer.model != PERSON:
                 said = replace(answer, result=replace(answer.result, detections=answer.said))
-                project.put_answer(picture, answer.task, _signed(said))
+                project.put_answer(picture, answer.task, _signed(said), asked=answer.prompt)
             sample = project.set_labels(picture, signed.detections)
-        result = replace(answer.result, detections=sample.result.detections)
-        answer = replace(answer, result=result, said=_models_own(sample.result.detections))
+        found = sample.result.detections
+        answer = replace(answer, result=replace(answer.result, detections=found), said=_said(found, answer))
     return replace(sheet, answer=answer, member=member(project, name, picture, Order.ADDED))
 
 
@@ -234,11 +278,6 @@ def _signed(answer: Answer) -> Result:
     origin = answer.result.origin or Origin(backend, answer.model, answer.prompt)
     found = signed(answer.result.detections, origin)
     return stamped(replace(answer.result, detections=found, origin=origin), answer.at)
-
-
-def _models_own(found: Iterable[Detection]) -> tuple[Detection, ...]:
-    """What a model, not a person, put there: corrections of it know what it was."""
-    return tuple(each for each in found if not (each.origin and each.origin.backend == PERSON))
 
 
 def _model(result: Result) -> str:

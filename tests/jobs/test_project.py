@@ -21,12 +21,13 @@ from hypothesis import given, settings
 from PIL import Image
 
 from grounding.errors import GroundingError, ImageError, RequestError
+from grounding.exports import export, load
 from grounding.labels import Sample
 from grounding.settings import Settings
-from grounding.types import Box, Detection, Origin, Outcome, Result, Review, SoftMask, Task
+from grounding.types import Box, Detection, Origin, Outcome, Point, Result, Review, SoftMask, Task
 from jobs.project import FILE, Order, Project, disagreement
 from jobs.project_archive import import_archive, save_as
-from jobs.project_labels import redo, set_names, undo
+from jobs.project_labels import redo, redoable, set_names, undo, undoable
 from jobs.shelf import Shelf, folder_name
 from tests.jobs.test_records import plain, samples
 
@@ -94,7 +95,7 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
     project.set_state(picture, Review.ACCEPTED)
     project = reopened(project)
     seen = [state(project, picture)]
-    while project.entry(picture).can_undo:
+    while undoable(project):
         undo(project)
         seen.append(state(project, picture))
     assert seen == [
@@ -114,7 +115,7 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
     assert [step["what"] for step in told["steps"]] == ["answered by m", "relabelled", "accepted 1", "approved"]
     assert told["step"] == 2
     project.set_labels(picture, [])
-    assert not project.entry(picture).can_redo, "a new step ends what could be redone"
+    assert not redoable(project), "a new step ends what could be redone"
     assert state(project, picture) == (False, [])
     project.close()
 
@@ -122,7 +123,7 @@ def test_every_step_can_be_undone_and_redone_also_after_a_restart(project: Proje
 def state(project: Project, picture: int) -> tuple[bool, list[tuple[str, str]] | None]:
     sample = project.sample(picture)
     found = None if sample is None else [(each.label, each.review.value) for each in sample.result.detections]
-    return project.entry(picture).done, found
+    return project.entry(picture).state is Review.ACCEPTED, found
 
 
 def test_an_answer_is_kept_as_it_was_said_whatever_is_made_of_it(project: Project) -> None:
@@ -176,8 +177,55 @@ def test_disagreement_is_the_part_that_is_not_shared(
 ) -> None:
     one, other = (Sample("a", (40, 30), Task.DETECT, answer(*found)) for found in (first, second))
     assert disagreement(one, other) == pytest.approx(expected)
-    failed = replace(other, result=Result(Outcome.FAILED))
-    assert disagreement(one, failed) is None
+
+
+def named(project: Project, picture: int, labels: str, *found: Detection, model: str = "m") -> float | None:
+    """The disagreement once `model` was asked for `labels`; each words a prompt in its own way."""
+    origin = Origin("echo", model, f"{model}, where is {labels}?")
+    project.put_answer(picture, Task.DETECT, replace(answer(*found), origin=origin), labels)
+    return project.entry(picture).disagreement
+
+
+def test_only_answers_to_one_question_disagree_whoever_was_asked(project: Project) -> None:
+    picture = project.add_picture(png(), "a.png")
+    assert named(project, picture, "cat", thing()) is None
+    assert named(project, picture, "dog", thing("dog")) is None, "asked for something else"
+    assert named(project, picture, "Cat", thing(), thing(x=0.5, id_=1), model="n") == 0.5
+    for task, said in ((Task.CAPTION, Result(Outcome.FOUND, "A cat.")), (Task.DETECT, Result(Outcome.FAILED, "busy"))):
+        project.put_answer(picture, task, said, "cat")
+        assert project.entry(picture).disagreement == 0.5, "these name no places"
+    point = Detection("cat", point=Point(0.5, 0.5))
+    named(project, picture, "tip", point)
+    assert named(project, picture, "tip", replace(point, point=Point(0.505, 0.5))) == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "state"),
+    [
+        pytest.param(Task.CAPTION, Result(Outcome.FOUND, "A cat."), Review.ACCEPTED, id="a caption"),
+        pytest.param(Task.DETECT, answer(thing()), Review.ACCEPTED, id="the same again"),
+        pytest.param(Task.DETECT, answer(), Review.ACCEPTED, id="nothing"),
+        pytest.param(Task.DETECT, answer(thing(), thing(x=0.5, id_=1)), Review.OPEN, id="one more"),
+    ],
+)
+def test_an_approval_stays_with_the_objects_it_was_given_to(
+    project: Project, task: Task, said: Result, state: Review
+) -> None:
+    picture = project.add_picture(png(), "a.png")
+    project.put_answer(picture, Task.DETECT, answer(thing()))
+    project.set_state(picture, Review.ACCEPTED)
+    project.put_answer(picture, task, said)
+    assert project.entry(picture).state is state
+
+
+def test_an_approved_emptiness_is_not_an_approved_caption(project: Project) -> None:
+    picture = project.add_picture(png(), "a.png")
+    project.put_answer(picture, Task.DETECT, answer())
+    project.set_state(picture, Review.ACCEPTED)
+    project.put_answer(picture, Task.DETECT, answer())
+    assert project.entry(picture).state is Review.ACCEPTED
+    project.put_answer(picture, Task.CAPTION, Result(Outcome.FOUND, "A cat."))
+    assert project.entry(picture).state is Review.OPEN
 
 
 def test_approving_accepts_what_is_open_and_goes_on_to_the_next(project: Project) -> None:
@@ -194,8 +242,10 @@ def test_approving_accepts_what_is_open_and_goes_on_to_the_next(project: Project
     assert project.next_open(after=pictures[2]) == pictures[0]
     project.set_state(pictures[0], Review.ACCEPTED)
     assert project.next_open(after=pictures[0]) is None
-    exported = {sample.picture: len(sample.result.detections) for sample in project.export_set()}
-    assert exported == {"0.png": 3, "1.png": 2, "2.png": 3}, "what was rejected is no label"
+    exported = export(project.export_set(), "coco")
+    found = {sample.picture: len(sample.result.detections) for sample in load(exported.download()[1]).samples}
+    assert found == {"0.png": 3, "1.png": 2, "2.png": 3}, "what was rejected is no label"
+    assert "1 object left out: rejected by a person" in " ".join(loss.sentence for loss in exported.losses)
 
 
 def test_only_labelled_pictures_are_exported_and_only_done_ones_if_wanted(project: Project) -> None:

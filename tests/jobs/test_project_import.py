@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import threading
 import time
 from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from PIL import Image
 from grounding.errors import RequestError
 from grounding.exports import export_zip, load
 from grounding.labels import Sample
-from grounding.types import Task
+from grounding.types import Review, Task
 from jobs.project import Project
 from jobs.project_archive import import_archive
 from jobs.project_import import bring, is_project
@@ -116,3 +119,28 @@ def test_a_zip_with_a_huge_list_of_files_is_refused_before_it_is_read(
         act(project, path)
     assert time.perf_counter() - began < 2, "a list of a million files takes half a minute"
     assert project.count() == 0
+
+
+def test_labels_of_a_file_overwrite_nothing_that_is_done_in_another_window_meanwhile(project: Project) -> None:
+    picture = project.add_picture(png(), "a.png")
+    project.set_labels(picture, [])
+    said = Sample("a.png", (40, 30), Task.DETECT, answer(thing("dog", 0.75)))
+    done = threading.Event()
+
+    def accept(count: int) -> None:
+        with closing(Project.open(project.folder)) as other:
+            while count:
+                version, sample = other.entry(picture).version, other.sample(picture)
+                found = sample.result.detections if sample else ()
+                drawn = replace(thing(f"{count}", count / 40), id=len(found), review=Review.ACCEPTED)
+                with suppress(RequestError):  # changed meanwhile: once more
+                    other.set_labels(picture, [*found, drawn], since=version)
+                    count -= 1
+        done.set()
+
+    window = threading.Thread(target=accept, args=(8,))
+    window.start()
+    while not done.wait(0.005):
+        project.put_sample(picture, said)
+    window.join()
+    assert set(labels(project)["a.png"]) == {"dog", *(str(count) for count in range(1, 9))}

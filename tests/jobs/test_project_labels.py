@@ -8,12 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from grounding.errors import RequestError
 from grounding.labels import Naming
-from grounding.types import Box, Detection, NoteKind, Origin, Outcome, Point, Result, Review, Task
+from grounding.types import Box, Detection, NoteKind, Origin, Outcome, Point, Result, Review, SoftMask, Task
 from jobs.project import Order, Project, Which
 from jobs.project_archive import import_archive, save_as
 from jobs.project_labels import classes, merge, part, proposals, redo, redoable, set_names, undo, undoable
@@ -131,6 +132,18 @@ def rejected(detection: Detection) -> Detection:
     return replace(detection, review=Review.REJECTED)
 
 
+def accepted(detection: Detection) -> Detection:
+    return replace(detection, review=Review.ACCEPTED)
+
+
+def dot(x: float) -> Detection:
+    return Detection("tip", point=Point(x, 0.5), origin=thing().origin)
+
+
+def blob(x: float) -> Detection:
+    return Detection("sea", mask=SoftMask(np.ones((4, 4), np.float32), Box(x, 0, x + 0.5, 1)), origin=thing().origin)
+
+
 @pytest.mark.parametrize(
     ("now", "said", "after", "known"),
     [
@@ -151,6 +164,10 @@ def rejected(detection: Detection) -> Detection:
             1,
             id="one that was moved is one, and not two",
         ),
+        pytest.param([accepted(dot(0.5))], [dot(0.51)], ["tip"], 1, id="a point"),
+        pytest.param([accepted(dot(0.5))], [dot(0.6)], ["tip", "tip"], 0, id="another point"),
+        pytest.param([accepted(blob(0.5))], [blob(0.5)], ["sea"], 1, id="a mask alone"),
+        pytest.param([accepted(blob(0.5))], [blob(0)], ["sea", "sea"], 0, id="a mask elsewhere"),
         pytest.param(
             [person(replace(thing("cat"), label_before="dog"))],
             [thing("dog")],
@@ -233,7 +250,7 @@ def test_a_rejected_picture_is_no_data(project: Project) -> None:
     fill(project, ["cat"], ["dog"])
     project.set_state(1, Review.REJECTED)
     assert [each.picture for each in project.export_set()] == ["1.png"]
-    assert project.entry(1).done
+    assert project.count(Which(Review.REJECTED)) == 1
 
 
 def test_outlines_and_thumbnails_need_no_mask_and_no_picture(project: Project) -> None:
