@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ MOMENTS = 8
 """At first: enough to see what happens, and little enough to be asked about one by one."""
 
 _LOST = "moments could not be read: the clip is damaged there. Whole frames after them are shown, if any."
+_GONE = "no longer here, nor what was corrected: only what is picked stays. A project keeps them."
 _HOW_MANY = f"Type how many moments, 1 to {MAX_PICTURES}, or which ones: 0:03.5; 0:07."
 
 
@@ -28,12 +30,19 @@ def give(file: Path, name: str, shelf: Shelf) -> Session:
 
 
 def pick(now: Session, wish: object, shelf: Shelf) -> Session:
-    """Other moments of the clip on the page: `wish` says how many, or which. What is there already keeps its answer."""
+    """Other moments of the clip on the page: `wish` says how many, or which. What is there already keeps its answer.
+
+    Pictures that are no moments stay behind them; corrected moments that go are told beside the pictures.
+    """
     if now.reel is None:
         raise RequestError("There is no clip to pick from. Give one first.")
     clip = shelf.open_clip(now.reel)
-    there = {each.picture.at_s: each for each in now.sheets}
-    return _session(clip, now.reel, read_moments(wish, clip), shelf, there)
+    times_s = read_moments(wish, clip)
+    others = sum(each.picture.at_s is None for each in now.sheets)
+    if len(times_s) + others > MAX_PICTURES:
+        there = "1 picture is" if others == 1 else f"{others} pictures are"
+        raise RequestError(f"{there} beside the moments. Pick {MAX_PICTURES - others} at most, or remove some.")
+    return _session(clip, now.reel, times_s, shelf, now.sheets)
 
 
 def read_moments(wish: object, clip: Clip) -> tuple[float, ...]:
@@ -67,25 +76,34 @@ def save_film(now: Session, view: View, shelf: Shelf) -> Path:
     return path
 
 
-def _session(
-    clip: Clip, reel: Reel, times_s: tuple[float, ...], shelf: Shelf, there: dict[float | None, Sheet] | None = None
-) -> Session:
-    """The clip's moments on the page, the first of them on the stage. there: those that are kept already."""
-    known = {at: _without_loss(sheet) for at, sheet in (there or {}).items()}
+def _session(clip: Clip, reel: Reel, times_s: tuple[float, ...], shelf: Shelf, there: Sequence[Sheet] = ()) -> Session:
+    """The clip's moments on the page, the first of them on the stage. there: what the page has already."""
+    old = [_without_told(sheet) for sheet in there]
+    known = {each.picture.at_s: each for each in old if each.picture.at_s is not None}
     missing = [at for at in times_s if at not in known]
     picked = video.pick(clip, missing) if missing else ()
     new = {each.at_s: Sheet(shelf.keep(each.picture, at_s=each.at_s)) for each in picked}
     shown = {**new, **{at: known[at] for at in times_s if at in known}}
-    sheets = [shown[at] for at in sorted(shown)]
+    sheets = [*(shown[at] for at in sorted(shown)), *(each for each in old if each.picture.at_s is None)]
+    told = []
     if lost := video.unread(missing, new):
-        note = Note(NoteKind.SKIPPED, f"{lost} of {len(times_s)} {_LOST}")
-        sheets = [replace(each, picture=replace(each.picture, notes=(*each.picture.notes, note))) for each in sheets]
+        told.append(f"{lost} of {len(times_s)} {_LOST}")
+    if gone := sum(_corrected(sheet) for at, sheet in known.items() if at not in shown):
+        told.append(f"{'1 corrected moment is' if gone == 1 else f'{gone} corrected moments are'} {_GONE}")
+    notes = tuple(Note(NoteKind.SKIPPED, each) for each in told)
+    if notes:
+        sheets = [replace(each, picture=replace(each.picture, notes=(*each.picture.notes, *notes))) for each in sheets]
     return Session(reel=reel).showing(tuple(sheets), 0)
 
 
-def _without_loss(sheet: Sheet) -> Sheet:
-    """The moment without what was said of those picked with it before."""
-    notes = tuple(note for note in sheet.picture.notes if not note.detail.endswith(_LOST))
+def _corrected(sheet: Sheet) -> bool:
+    """Whether a person's work goes with it; in a project it stays."""
+    return sheet.answer is not None and sheet.answer.said is not None and sheet.member is None
+
+
+def _without_told(sheet: Sheet) -> Sheet:
+    """The picture without what was said of those picked with it before."""
+    notes = tuple(note for note in sheet.picture.notes if not note.detail.endswith((_LOST, _GONE)))
     return sheet if notes == sheet.picture.notes else replace(sheet, picture=replace(sheet.picture, notes=notes))
 
 

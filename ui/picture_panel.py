@@ -204,7 +204,9 @@ def take_all(paths: Sequence[str], before: Session, desk: Desk) -> Session:
         if not alone:
             raise RequestError("Give a clip by itself, without pictures or other clips beside it.")
         return clips.give(files[0], files[0].name, desk.shelf)
-    old = before.sheets if before.document is None else ()
+    old = before.sheets
+    if before.document is not None:
+        raise RequestError("A document is asked about by itself. To ask about these instead, drop them on the picture.")
     if len(old) + len(files) > MAX_PICTURES:
         raise RequestError(f"{MAX_PICTURES} pictures at once is the limit; remove some first, or give fewer.")
     new = tuple(Sheet(_kept(file, desk)) for file in files)

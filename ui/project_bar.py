@@ -5,7 +5,7 @@ Where it is in none, the way into one. Ctrl+Enter approves; the page waits until
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -18,7 +18,7 @@ from ui.follow import Follower, Values
 from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.result_view import ResultView
-from ui.state import Session
+from ui.state import Member, Session
 
 _LISTEN = """
 const tell = (data) => trigger("select", {...data});
@@ -51,6 +51,7 @@ document.addEventListener("keydown", (event) => {
 _LEFT = (
     "The other pictures or pages are no longer beside this one. Those in the project stay there; else give them again."
 )
+_GONE = "The project is no longer there. The picture and its labels still are, in no project."
 _DECISIONS = {"approve": Review.ACCEPTED, "reject": Review.REJECTED, "unsure": Review.UNSURE, "skip": None}
 
 
@@ -73,8 +74,9 @@ def wire(
         after = BUSY if desk.runs.running(visitor) else attempt(lambda: acted(now, chosen._data, desk, visitor))
         if isinstance(after, Problem):
             return {made.said: markup.trouble(after)}
-        if after.picture is now.picture:  # added: the stage stays as it is but for what the project makes of it
-            return {session: after, made.said: "", **asking.shown(result, after)}
+        if after.picture is now.picture:  # the stage stays as it is but for what the project makes of it
+            said = markup.hint(_GONE) if now.member and not after.member else ""
+            return {session: after, made.said: said, **asking.shown(result, after)}
         current = markup.current_picture(after.picture)
         said = markup.hint(_LEFT) if left_together(now, after) else ""
         return {session: after, pictures.current: current, made.said: said, **asking.shown(result, after)}
@@ -113,9 +115,19 @@ def acted(now: Session, chosen: object, desk: Desk, visitor: str) -> Session:
         if now.member is not None and told.get("n", str(now.member.picture)) != str(now.member.picture):
             raise RequestError("Another picture is shown by now. Look at it, and decide then.")
         return projects.decide(now, _DECISIONS[act], desk.projects, visitor, desk.shelf)
+    if act == "again" and now.member and _is_gone(now.member, desk, visitor):
+        return replace(now, member=None)  # else every correction would be refused for good
     if act in ("before", "after", "again"):
         by = {"before": -1, "after": 1, "again": 0}[act]
         return projects.turn(now, by, desk.projects, visitor, desk.shelf)
     if act == "add" and isinstance(into, str) and isinstance(name, str):
         return projects.add(now, desk.projects, visitor, into or name, new=not into)
     raise RequestError("That cannot be done here. Reload the page and try again.")
+
+
+def _is_gone(at: Member, desk: Desk, visitor: str) -> bool:
+    """Whether there is nothing left of the project to show again."""
+    if at.project not in desk.projects.names(visitor):
+        return True
+    with desk.projects.lend(at.project, visitor) as project:
+        return project.count() == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from grounding import video
 from grounding.errors import BackendError, ImageError, RequestError, Stopped
@@ -16,7 +17,7 @@ from grounding.settings import Settings
 from grounding.types import Outcome, Request, Result, Review, Task, View
 from tests.clip import bar_at, clip
 from tests.ui.echo import Echo, EchoPool
-from ui import clips, markup, picture_panel, strip
+from ui import clips, corrections, markup, picture_panel, projects, strip
 from ui.desk import Desk
 from ui.each import answer_each
 from ui.form import Form, read_form
@@ -30,7 +31,7 @@ def pool() -> EchoPool:
 
 @pytest.fixture
 def desk(tmp_path: Path, pool: EchoPool) -> Desk:
-    return Desk(Settings(), pool, Shelf(tmp_path / "pictures"))
+    return Desk(Settings(projects=str(tmp_path / "projects")), pool, Shelf(tmp_path / "pictures"))
 
 
 @pytest.fixture
@@ -126,6 +127,49 @@ def test_moments_that_stay_keep_their_answers(session: Session, desk: Desk, pool
     picked = clips.pick(answered, f"{kept}; 2.9", desk.shelf)
     assert [bool(each.answer) for each in picked.sheets] == [True, False]
     assert picked.sheets[0].picture is answered.sheets[2].picture
+
+
+def told(session: Session) -> str:
+    return markup.current_picture(session.picture)
+
+
+def corrected(session: Session, place: int) -> Session:
+    """The moment at `place` on the stage, its first object relabelled."""
+    shown = session.showing(session.sheets, place)
+    scene = corrections.scene(shown)
+    assert scene is not None
+    objects = [{key: each[key] for key in ("id", "label", "box", "point", "review")} for each in scene["objects"]]
+    objects = [{**each, "mask": None} for each in objects]
+    objects[0]["label"] = "lynx"
+    return corrections.correct(shown, {"key": scene["key"], "objects": objects})
+
+
+def test_pictures_beside_a_clip_stay_when_other_moments_are_picked(
+    session: Session, desk: Desk, pool: EchoPool, tmp_path: Path
+) -> None:
+    Image.new("RGB", (40, 30), "steelblue").save(tmp_path / "one.png")
+    beside = picture_panel.take_all([str(tmp_path / "one.png")], session, desk)
+    answered = answer_each(form(), beside, pool, desk.shelf)
+    picked = clips.pick(answered, "2", desk.shelf)
+    assert [each.picture.at_s is None for each in picked.sheets] == [False, False, True]
+    assert picked.sheets[2].answer is answered.sheets[8].answer
+    assert len(clips.pick(answered, "15", desk.shelf).sheets) == 16
+    with pytest.raises(RequestError, match="1 picture is beside the moments"):
+        clips.pick(answered, "16", desk.shelf)
+
+
+def test_corrected_moments_that_go_are_told_once(session: Session, desk: Desk, pool: EchoPool) -> None:
+    now = corrected(corrected(answer_each(form(), session, pool, desk.shelf), 2), 5)
+    stays = moments(now)[2]
+    assert "corrected" not in told(clips.pick(now, f"{stays}; {moments(now)[5]}", desk.shelf))
+    picked = clips.pick(now, f"{stays}; 2.9", desk.shelf)
+    assert "1 corrected moment is no longer here" in told(picked)
+    assert "2 corrected moments are" in told(clips.pick(now, "2.9", desk.shelf))
+    again = clips.pick(picked, str(stays), desk.shelf)
+    assert "corrected" not in told(again)
+    assert [each.label for each in again.answer.result.detections] == ["lynx", "dog"]  # type: ignore[union-attr]
+    put = projects.add(now, desk.projects, "me", "Walk", new=True)
+    assert "corrected" not in told(clips.pick(put, "2.9", desk.shelf)), "they are in the project"
 
 
 def test_a_clip_that_was_deleted_meanwhile_says_so(session: Session, desk: Desk) -> None:

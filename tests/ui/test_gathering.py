@@ -239,6 +239,11 @@ def test_another_page_is_not_the_project_s_picture_of_the_page_before(desk: Desk
     assert page(there, 1, desk).member is now.member
 
 
+def test_pictures_do_not_take_a_documents_place_unasked(desk: Desk, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="by itself"):
+        picture_panel.take_all([picture(tmp_path, "one.png")], report(desk, tmp_path), desk)
+
+
 @pytest.mark.parametrize(
     ("names", "error"),
     [
