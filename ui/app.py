@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import logging
 import os
 import shutil
 import tempfile
@@ -56,18 +55,16 @@ from ui.theme import theme
 ASSETS = Path(__file__).parents[1] / "assets"
 STYLES = ("pinpoint", "editor", "asking", "exports", "compare", "batch", "project")
 
-log = logging.getLogger("pinpoint")
-
 
 def create(settings: Settings, pool: Pool) -> gr.Blocks:
     """The whole page, not yet served."""
     private = private_folder()
-    desk = Desk(settings, pool, Shelf(private / "pictures"))
+    desk = Desk(settings, pool, Shelf(private / "pictures", lasting=settings.local))
     with gr.Blocks(title="Pinpoint", analytics_enabled=False, delete_cache=(600, KEPT_S), fill_width=True) as page:
         api.build(desk)  # first: gradio numbers later functions of the same name
         welcome = examples.shown()[0]
         first = Session(desk.shelf.keep(welcome.picture(), for_all=True), scene=welcome.seed)
-        session = gr.State(first, time_to_live=KEPT_S)
+        session = gr.State(first)  # no time to live: after it the page would show one picture and mean the first
         gr.HTML(markup.header(), elem_id="pp-head")
         with gr.Tabs(elem_id="pp-pages") as pages:
             with gr.Tab("Picture", id="picture"), gr.Row(elem_id="pp-layout"):
@@ -130,7 +127,6 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
 
 def serve(page: gr.Blocks, settings: Settings) -> str:
     """Serve `page` from threads of its own; returns its address."""
-    local = settings.host in ("127.0.0.1", "localhost", "::1")
     address: str = page.launch(
         server_name=settings.host,
         server_port=settings.port,
@@ -154,7 +150,7 @@ def serve(page: gr.Blocks, settings: Settings) -> str:
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
-            "middleware": [Middleware(Guard, local=local)],
+            "middleware": [Middleware(Guard, local=settings.local)],
             "routes": editor.routes(),
         },
     )[1]

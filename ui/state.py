@@ -28,7 +28,7 @@ SHOWN_SIDE = 1280
 """Longer side of what the page shows: about what a laptop's screen has room for. The download has full size."""
 
 KEPT_S = 2 * 3600
-"""Pictures older than this are deleted when the next one arrives."""
+"""Where others reach the page, pictures older than this are deleted when the next one arrives."""
 
 
 _FOR_ALL = "welcome"
@@ -178,10 +178,10 @@ def live(page: Any, held_in: Any, visitor: str) -> Session | None:
 
 
 class Shelf:
-    """Pictures in one private folder, under names nobody can guess."""
+    """Pictures in one private folder, under names nobody can guess. lasting: none is deleted while the page runs."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, lasting: bool = False) -> None:
+        self._folder, self._lasting = folder, lasting
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(
@@ -230,6 +230,8 @@ class Shelf:
         return folder / name
 
     def _tidy(self) -> None:
+        if self._lasting:
+            return
         oldest = time.time() - KEPT_S
         for path in self._folder.iterdir():
             if not path.name.startswith(_FOR_ALL) and path.stat().st_mtime < oldest:
@@ -250,5 +252,5 @@ def _data_uri(picture: Picture) -> str:
 
 def _there(path: Path) -> Path:
     if not path.exists():
-        raise ImageError("This picture was deleted after two hours. Give it again.")
+        raise ImageError("This file was deleted after two hours. Give it again.")
     return path
