@@ -12,7 +12,7 @@ from grounding.settings import Settings
 from grounding.types import THRESHOLD, Task
 from ui import batch_markup, exports_panel, markup, sidebar
 from ui.components import Range
-from ui.form import is_local, offered
+from ui.form import offered
 
 _TASKS = [(task.value.capitalize(), task.value) for task in (Task.DETECT, Task.SEGMENT, Task.CAPTION, Task.ASK)]
 _ONE_EACH = (
@@ -73,7 +73,7 @@ class BatchPanel:
 
 
 def build(settings: Settings) -> BatchPanel:
-    local = is_local(settings)
+    local = settings.local
     with gr.Tab("Batch", id="batch", elem_id="pp-batch-page") as leaf, gr.Row(elem_classes="pp-batch-layout"):
         with gr.Column(elem_classes="pp-batch-left"):
             with gr.Column(elem_classes="pp-card"):

@@ -30,7 +30,6 @@ from jobs.work import Job, check
 from ui import batch_markup
 from ui.batch_form import Wanted
 from ui.batch_state import Going, Look, Standing
-from ui.form import is_local
 from ui.messages import Problem, attempt
 from ui.state import KEPT_S
 
@@ -51,7 +50,7 @@ _PATIENCE_S = 5.0
 
 def home(settings: Settings, private: Path) -> Path:
     """Where batches lie: beside the projects of this machine's owner, else in a folder that goes with the page."""
-    return Path(settings.projects).expanduser() / ".batches" if is_local(settings) else private / "batches"
+    return Path(settings.projects).expanduser() / ".batches" if settings.local else private / "batches"
 
 
 class Batches:
@@ -66,7 +65,7 @@ class Batches:
         reach: Reach | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.shared = not is_local(settings)
+        self.shared = not settings.local
         self._folder, self._settings, self._pool, self._clock = folder, settings, pool, clock
         stranger = Hub(token=False, most_bytes=_DOWNLOAD_BYTES)
         self._reach = reach or Reach(hub=stranger if self.shared else Hub(token=settings.hf_token))

@@ -148,7 +148,7 @@ def _model(value: object, backend: str, settings: Settings) -> str:
         raise RequestError(
             "This does not look like a model id. It should read like owner/name, or a name from the list."
         )
-    if not SPECS[backend].needs_key and not is_local(settings):
+    if not SPECS[backend].needs_key and not settings.local:
         raise RequestError("On a shared page only the listed models can be loaded. Choose one of them.")
     return model
 
