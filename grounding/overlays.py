@@ -95,11 +95,6 @@ def colour(label: str) -> str:
     return PALETTE[_slot(label)]
 
 
-def legend(detections: Iterable[Detection]) -> dict[str, str]:
-    """The colour of every label as "#rrggbb": one each up to 20 labels, and the same whatever is hidden."""
-    return {label: PALETTE[slot] for label, slot in _slots(detections).items()}
-
-
 def render(
     image: Image.Image,
     detections: Sequence[Detection],

@@ -182,7 +182,7 @@ def _joined(found: Sequence[_Found]) -> list[Detection]:
 
 
 def _union(a: Detection, b: Detection) -> Detection:
-    """Two pieces as one thing: the box round both, the better-known score's lower, masks laid over one another."""
+    """Two pieces as one thing: the box round both, masks laid over one another, the lower score; None where one is."""
     if not (a.box and b.box):
         raise ValueError("only boxes can be joined")
     box = Box(min(a.box.x1, b.box.x1), min(a.box.y1, b.box.y1), max(a.box.x2, b.box.x2), max(a.box.y2, b.box.y2))

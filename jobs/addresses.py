@@ -42,7 +42,7 @@ def from_list(lines: Sequence[str], rules: Rules) -> Iterator[Source | Skipped]:
         else:
             yield Skipped(line[:80], "not a web address")
     if repeated := len(lines) - len(set(lines)):
-        yield Skipped(f"{repeated} lines", "addresses that are in the list already")
+        yield Skipped(f"{repeated} {'line' if repeated == 1 else 'lines'}", "in the list already")
 
 
 def from_address(url: str, rules: Rules) -> Source:

@@ -1,7 +1,8 @@
 """What each image patch should know, computed from ground truth: the tower's dense targets.
 
-The language part answers from single patches, so every patch of a thing learns the thing's class, colour, whole box,
-place among its likes (rank from the top, leftmost, largest ...), their number, and its mask's 16 codes.
+The language part answers from single patches, so every patch of a thing learns what is true of the whole thing. Here:
+which thing a patch shows, the thing's place among its likes (rank from the top, leftmost, largest ...) and their
+number. Class, colour, box and shape are the shard's own, and `training.tower` adds them.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Known:
     shape: Tensor  # uint8[m, SHAPE * SHAPE]
 
 
-def _cached_targets(index: int, shard: Shard) -> dict[str, np.ndarray]:
+def _cached_targets(shard: Shard) -> dict[str, np.ndarray]:
     path = RUNS / "scenes" / f"targets-{len(shard.label)}-{int(shard.label[:99].sum())}.npz"
     if not path.exists():
         found = targets(shard)
@@ -55,9 +55,9 @@ def _cached_targets(index: int, shard: Shard) -> dict[str, np.ndarray]:
     return dict(np.load(path))
 
 
-def load_known(most: int | None = None) -> Known:
-    every = shards()[:most]
-    found = [_cached_targets(k, shard) for k, shard in enumerate(every)]
+def load_known() -> Known:
+    every = shards()
+    found = [_cached_targets(shard) for shard in every]
     starts = np.cumsum([0] + [len(shard.label) for shard in every])
     owner = np.concatenate([np.where(t["owner"] >= 0, t["owner"] + s, -1) for t, s in zip(found, starts, strict=False)])
 
@@ -152,8 +152,7 @@ def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, a
     )
     with torch.no_grad():
         model.multi_modal_projector.linear.weight.mul_(3.5)  # rows of about unit length: patch vectors near unit RMS
-    for settings in (model.vision_tower.config,):
-        settings._attn_implementation = "matmul"
+    model.vision_tower.config._attn_implementation = "matmul"
     masters = Masters(net.named_parameters(), muon_lr, adam_lr)
     net.bfloat16()
     net["heads"].basis = net["heads"].basis.bfloat16()

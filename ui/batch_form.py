@@ -18,7 +18,7 @@ from grounding.types import Task
 from jobs.batch import Given
 from jobs.datasets import HUB
 from jobs.work import Job
-from ui.form import Form, is_local, local_path, read_form
+from ui.form import Form, local_path, read_form
 from ui.options import heeded
 
 MOST_SHARED = 300
@@ -33,7 +33,7 @@ _SPLIT = re.compile(r"[\w.-]{0,80}", re.ASCII)
 
 @dataclass(frozen=True, eq=False)
 class Wanted:
-    """What to begin. form: as the question was read; without what the backend does not heed it is `job`."""
+    """What to begin. job: the question without what its backend does not heed. files: those that were dropped."""
 
     job: Job
     given: Given
@@ -67,7 +67,7 @@ def job_of(form: Form) -> Job:
 
 def read_given(values: Mapping[str, object], settings: Settings) -> tuple[Given, tuple[Path, ...]]:
     """Where the pictures are, and the files that were dropped; RequestError for what cannot be meant."""
-    local = is_local(settings)
+    local = settings.local
     place = _line(values.get("place"), "The folder")
     if place and not local:
         raise RequestError("On a shared page folders of its machine are not read. Drop the files, or a ZIP of them.")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from grounding.exports import FORMATS
 from grounding.types import Outcome
 from jobs.batch import Batch
 from jobs.pictures import Skipped
@@ -32,7 +33,8 @@ def empty(shared: bool) -> str:
     """Before there is a batch: what happens when one leaves."""
     return (
         '<section class="pp-batch-empty"><h3>Nothing is running</h3>'
-        "<p>Give pictures and say what to find. Labels land here as they come, to take away in 14 formats.</p>"
+        "<p>Give pictures and say what to find. Labels land here as they come, to take away in "
+        f"{len(FORMATS)} formats.</p>"
         f"<p>{_staying(shared)}</p></section>"
     )
 
@@ -114,7 +116,7 @@ def summary(look: Look) -> str:
         for label, count in objects.most_common(_MOST_LABELS)
     )
     others = len(objects) - _MOST_LABELS
-    counts += f"<li>… and {others:,} more labels</li>" if others > 0 else ""
+    counts += f"<li>… and {others:,} more {'label' if others == 1 else 'labels'}</li>" if others > 0 else ""
     skipped = _passed_over(look)
     return (
         f'<p class="pp-batch-sum">{" · ".join(facts)}</p>'
@@ -188,7 +190,7 @@ def _news(look: Look) -> list[str]:
     if look.waiting_s > 1 and look.standing is Standing.RUNNING:
         said.append(f"Too many requests for this key (429): the service asked to wait, {look.waiting_s:.0f} s more.")
     if look.aside:
-        said.append("Somebody asks this model about a picture: the batch takes one at a time meanwhile.")
+        said.append("A question about one picture goes first with this model; the batch takes one at a time meanwhile.")
     if look.standing is Standing.GIVEN_UP:
         said.append("The others would fare no better. See why below, put it right, and go on: nothing is lost.")
     if look.standing in (Standing.STOPPED, Standing.LEFT):

@@ -231,12 +231,12 @@ def _wire_run(
             sidebar.forget_key(key, around.page, visitor)
         failed = got if isinstance(got, Problem) else None
         look = batches.look(str(mine)) if failed else None
-        keyless = look is not None and SPECS[look.batch.job.backend].needs_key  # the field for it is shown then
+        needs_key = look is not None and SPECS[look.batch.job.backend].needs_key
         return [
             *view.updates(mine, (), failed),
             "",
             gr.update(visible=False),
-            gr.update(visible=True) if keyless else gr.skip(),
+            gr.update(visible=True) if needs_key else gr.skip(),
         ]
 
     def stop(mine: object) -> list[Any]:

@@ -101,7 +101,7 @@ def took(form: Form, session: Session, capabilities: Capabilities, paces: Paces,
 
 
 def _said(estimate: Estimate) -> str:
-    """For people: "About 290 tokens in (258 the picture), up to 8,192 out · $0.0001, at most $0.02"."""
+    """For people: what goes in and at most comes out, and what that costs by which day's prices."""
     seen = f" ({estimate.image_tokens:,} the picture)" if estimate.image_tokens else ""
     tokens = f"About {estimate.prompt_tokens:,} tokens in{seen}, up to {estimate.most_answer_tokens:,} out"
     if estimate.cost_usd is None or estimate.most_usd is None:

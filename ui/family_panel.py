@@ -12,7 +12,6 @@ from backends.paligemma_family import FAMILY, Member, Precision, in_gb
 from grounding.settings import Settings
 from ui import markup
 from ui.desk import Desk
-from ui.form import is_local
 from ui.sidebar import Sidebar, who
 from ui.small_world import BUNDLED
 
@@ -44,7 +43,7 @@ def build(settings: Settings) -> FamilyPanel:
     ) as fold:
         table = gr.HTML(family_table(_offered(settings)), js_on_load=_LISTEN, elem_id="pp-family-table")
         unload = gr.Button(
-            "Unload models from memory", size="sm", visible=is_local(settings), elem_id="pp-unload", min_width=160
+            "Unload models from memory", size="sm", visible=settings.local, elem_id="pp-unload", min_width=160
         )
         said = gr.HTML("", elem_id="pp-family-said")
     return FamilyPanel(fold, table, unload, said)
@@ -62,11 +61,11 @@ def wire(panel: FamilyPanel, sidebar: Sidebar, desk: Desk) -> None:
         return [model, gr.update(visible=model == BUNDLED), who(_BACKEND, model, desk.settings)]
 
     def unload() -> str:
-        if not is_local(desk.settings):
+        if not desk.settings.local:
             return markup.hint("Models of a shared page are its operator's to unload.")
         gone = [model for name, model in desk.pool.opened() if desk.pool.unload(name, model)]
         if not gone:
-            return markup.hint("No model that nobody uses is in memory.")
+            return markup.hint("Nothing was unloaded: no model is in memory, or the one there is answering just now.")
         return markup.hint(f"Unloaded: {', '.join(gone)}. It is loaded again when it is asked.")
 
     panel.table.select(choose, None, [sidebar.model, sidebar.aside, sidebar.who], **quiet)
@@ -106,4 +105,4 @@ def _tuned(each: Member) -> str:
 
 def _offered(settings: Settings) -> tuple[Member, ...]:
     """On a shared page only what is listed can be loaded."""
-    return FAMILY if is_local(settings) else tuple(each for each in FAMILY if each.id in SPECS[_BACKEND].models)
+    return FAMILY if settings.local else tuple(each for each in FAMILY if each.id in SPECS[_BACKEND].models)

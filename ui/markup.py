@@ -54,6 +54,11 @@ def safe(value: object) -> str:
     return html.escape(str(value), quote=True)
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """ "1 picture", "2,000 pictures"; `many` where the plural takes more than an s."""
+    return f"1 {one}" if count == 1 else f"{count:,} {many or one + 's'}"
+
+
 def header() -> str:
     return (
         f'<header class="pp-header">{LOGO}<h1>Pinpoint</h1>'

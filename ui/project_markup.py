@@ -13,7 +13,7 @@ from jobs.project import Entry, Outline
 from jobs.project_import import Brought
 from jobs.project_labels import Class
 from jobs.shelf import Standing
-from ui.markup import safe
+from ui.markup import counted, safe
 from ui.state import Session
 
 STATES = {
@@ -23,10 +23,6 @@ STATES = {
     Review.REJECTED: "rejected",
 }
 """A picture's state in the words of the page."""
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    return f"1 {one}" if count == 1 else f"{count} {many or one + 's'}"
 
 
 def button(act: str, words: str, *, title: str = "", kind: str = "", off: bool = False, **data: object) -> str:

@@ -229,7 +229,7 @@ def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
         ready = attempt(lambda: project_view.prepare(view, form, approved, cut, desk.projects, visitor, desk.shelf))
         if isinstance(ready, Problem):
             return {made.lost: markup.trouble(ready), made.download: gr.update(visible=False, value=None)}
-        size = f"{project_markup.counted(ready.pictures, 'picture')}, {ready.path.stat().st_size / 1e6:.1f} MB"
+        size = f"{markup.counted(ready.pictures, 'picture')}, {ready.path.stat().st_size / 1e6:.1f} MB"
         note = f"Masks are cut at {cut}, as on the Picture page." if cut != THRESHOLD else ""
         words = exports_panel.lost(FORMATS[str(form)], ready.losses, about=size, note=note)
         return {made.lost: words, made.download: gr.update(visible=True, value=str(ready.path))}

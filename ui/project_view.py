@@ -116,7 +116,7 @@ def _changed(project: Project, told: Mapping[str, object]) -> str:
 
 def merged(project: Project, words: Sequence[str], into: str) -> str:
     count = merge(project, words, into)
-    return f"{project_markup.counted(count, 'object')} renamed to “{' '.join(into.split())}”."
+    return f"{markup.counted(count, 'object')} renamed to “{' '.join(into.split())}”."
 
 
 def arranged(project: Project, text: str) -> str:
@@ -128,9 +128,7 @@ def arranged(project: Project, text: str) -> str:
     set_names(project, names)
     if not names:
         return "No class comes first now: the most usual does."
-    return (
-        f"{project_markup.counted(len(set(names)), 'class', 'classes')} in order; others follow, the most usual first."
-    )
+    return f"{markup.counted(len(set(names)), 'class', 'classes')} in order; others follow, the most usual first."
 
 
 def number(told: Mapping[str, object]) -> int:

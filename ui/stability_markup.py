@@ -11,7 +11,7 @@ from grounding.agreement import EDGES, Cluster, Spread, Stability
 from grounding.types import Result
 from ui import trial_drawing
 from ui.compare_markup import against, number, table, takes, tick
-from ui.markup import dollars, safe
+from ui.markup import counted, dollars, safe
 from ui.messages import Problem, explanation, headline
 from ui.trial import Against, Trial, against_truth, spread
 
@@ -26,9 +26,10 @@ def board(trial: Trial, least_iou: float) -> str:
     picture = trial_drawing.runs_picture(trial, found)
     count = len(found.clusters)
     alt = (
-        f"The picture with the outlines of {count} things from {answers} answers over each other; the table lists them"
+        f"The picture with the outlines of {counted(count, 'thing')} from {counted(answers, 'answer')} over each other; "
+        "the table lists them"
     )
-    spots = "".join(_spot(trial, n, each) for n, each in enumerate(found.clusters, 1))
+    spots = "".join(_spot(n, each) for n, each in enumerate(found.clusters, 1))
     wants = [("all", "Take all"), ("most", "Take what most answers have")] if found.clusters else []
     return (
         f'<section class="pp-cmp" data-number="{trial.number}" aria-label="The answers to the same question">'
@@ -42,14 +43,14 @@ def in_words(trial: Trial, found: Stability, answers: int) -> str:
     """The whole in plain words; a model that leaves nothing to chance is told so after it was really asked."""
     if not answers:
         return "No answer yet." if any(side.got is None for side in trial.sides) else "No answer came."
-    asked = f"{answers} answers" if answers > 1 else "1 answer"
+    asked = counted(answers, "answer")
     if answers == 1:
         return f"{asked} so far; it takes two to see a spread."
     if found.identical:
         same = f"All {asked} are the same, to the last pixel of every box{' and mask' if _masked(trial) else ''}."
         return f"{same} {_why_same(trial)}".strip()
     always = sum(len(each.members) == answers for each in found.clusters)
-    things = f"{len(found.clusters)} thing{'s' if len(found.clusters) != 1 else ''}"
+    things = counted(len(found.clusters), "thing")
     rest = len(found.clusters) - always
     shares = f"{always} in every answer, {rest} in some only" if rest else "every answer has all of them"
     said = [f"{asked} name {things}: {shares}."]
@@ -58,7 +59,8 @@ def in_words(trial: Trial, found: Stability, answers: int) -> str:
         mean, most = sum(deviations) / len(deviations), max(deviations)
         said.append(f"Edges deviate by {100 * mean:.2f} % of the picture on average, {100 * most:.2f} % at most.")
     if found.unplaced:
-        said.append(f"{found.unplaced} had no box and are not counted here.")
+        are = "is" if found.unplaced == 1 else "are"
+        said.append(f"{found.unplaced} had no box and {are} not counted here.")
     return " ".join(said)
 
 
@@ -96,7 +98,9 @@ def _explained(trial: Trial, got: Result) -> str:
 def _sum(trial: Trial, found: Stability, answers: int) -> str:
     always = sum(len(each.members) == answers for each in found.clusters)
     worst = [each.worst_iou for each in found.clusters if each.worst_iou is not None]
-    chips = f"<li><b>{answers}</b> of {len(trial.sides)} answers</li><li><b>{len(found.clusters)}</b> things</li>"
+    things = len(found.clusters)
+    chips = f"<li><b>{answers}</b> of {counted(len(trial.sides), 'answer')}</li>"
+    chips += f"<li><b>{things}</b> {'thing' if things == 1 else 'things'}</li>"
     chips += f"<li><b>{always}</b> in every answer</li>"
     if worst:
         chips += f"<li><b>{min(worst):.2f}</b> least IoU of two boxes of one thing</li>"
@@ -116,7 +120,7 @@ def _truths(trial: Trial) -> str:
     return against(against_truth(trial, trial.runs[0])).replace("Against the truth:", "First answer against the truth:")
 
 
-def _spot(trial: Trial, n: int, cluster: Cluster) -> str:
+def _spot(n: int, cluster: Cluster) -> str:
     left, top, right, bottom = cluster.spreads
     box = 100 * left.low, 100 * top.low, 100 * (right.high - left.low), 100 * (bottom.high - top.low)
     at = "left:{:.2f}%;top:{:.2f}%;width:{:.2f}%;height:{:.2f}%".format(*box)

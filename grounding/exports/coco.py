@@ -151,7 +151,8 @@ def _read_file(file: dict[str, Any], bundle: Bundle, name: str) -> Iterator[Samp
                 bundle.problem(picture, f"Annotation {place} is left out. {error}")
         yield read_sample(picture, size_wh, found, bundle)
     if left := sum(map(len, of_image.values())):
-        bundle.problem(name, f"{left} annotations belong to no picture of this file; they are left out.")
+        are = "annotation belongs" if left == 1 else "annotations belong"
+        bundle.problem(name, f"{left} {are} to no picture of this file: left out.")
 
 
 def _key(value: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -11,13 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from grounding import lettering
+from grounding import lettering, overlays
 from grounding.lettering import baseline, line, runs, shorten, tidy
-from grounding.overlays import OVERLAYS, PALETTE, Look, colour, legend, render
+from grounding.overlays import OVERLAYS, PALETTE, Look, colour, render
 from grounding.types import Box, Detection, Point, SoftMask, View
 
 GREY = (90, 90, 90)
 HERE = Box(0.25, 0.25, 0.75, 0.75)
+
+
+def legend(detections: Sequence[Detection]) -> dict[str, str]:
+    """The colour of every label."""
+    looks = overlays._looks(detections)
+    return {each.label: look.colour for each, look in zip(detections, looks, strict=True)}
 
 
 def canvas(width: int = 200, height: int = 160) -> Image.Image:

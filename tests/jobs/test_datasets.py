@@ -59,7 +59,7 @@ def test_a_list_of_addresses_gives_their_pictures_each_once(tmp_path: Path, http
         "localhost/a.png": "4x3",
         "localhost/b/a.png": "5x5",
         "ftp://elsewhere/c.png": "skipped: not a web address",
-        "1 lines": "skipped: addresses that are in the list already",
+        "1 line": "skipped: in the list already",
     }
 
 

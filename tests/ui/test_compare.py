@@ -372,6 +372,13 @@ def test_a_model_that_never_differs_is_told_so_after_it_was_asked(session: Sessi
     assert "likeliest" not in warm
 
 
+def test_one_answer_is_counted_as_one(session: Session, desk: Desk) -> None:
+    html = words(show(asked(session, desk, form(), repeats=True), 0.5))
+    assert "1 of 1 answer " in html
+    assert "1 things" not in html
+    assert "1 answers" not in html
+
+
 def test_spread_is_told_in_pixels_and_in_shares_of_the_picture(session: Session, desk: Desk) -> None:
     made = asked(session, desk, *[form("echo/two")] * 3, repeats=True)
     found = trial.spread(made, 0.5)
