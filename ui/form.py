@@ -105,10 +105,6 @@ def offered(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in SPECS if name != "replay" or settings.backend == name)
 
 
-def is_local(settings: Settings) -> bool:
-    return settings.local
-
-
 def local_path(text: str) -> Path:
     """A folder or file of this machine, by its whole path; RequestError where there is none."""
     try:
