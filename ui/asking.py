@@ -12,10 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 import gradio as gr
 
+from backends import SPECS
 from grounding.types import Outcome, Result
 from ui import actions, corrections, gathering, markup, projects
 from ui.desk import Desk
@@ -23,10 +26,11 @@ from ui.form import Form
 from ui.messages import REPLACED, STOPPED, Problem, attempt
 from ui.result_view import ResultView
 from ui.runs import PATIENCE_S, POLL_S, News, Run
-from ui.state import Answer, Session
+from ui.state import Answer, Session, Sheet, live
 
 _REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is followed by a longer pause
 _REDRAW_SHARE = 4
+_ROUNDS = 3  # of laying an answer over corrections that go on coming
 
 Updates = dict[Any, Any]
 
@@ -99,15 +103,16 @@ async def run(
             yield updates
         got = running.future.result() if running.future.done() else question.so_far() or STOPPED
         if isinstance(got, Session) and not _dropped(running, question):
-            got = await asyncio.to_thread(_kept, question, got, _live(page, visitor), desk, visitor)
+            got = await _kept(question, got, lambda: live(page.page, session, visitor), desk, visitor)
         if isinstance(got, Session) and _dropped(running, question):
             got = REPLACED
         if isinstance(got, Session):
             attempt(partial(desk.learn, question.form, got))
-            yield {session: got, **shown(result, got), **working(False)}
+            yield {session: got, **shown(result, got), **_elsewhere(question, got, result), **working(False)}
             return
         got = REPLACED if got.stopped and running.replaced else got
-        again = {result.editor.stage: corrections.scene(question.before)} if drawn and not running.replaced else {}
+        standing = live(page.page, session, visitor) or question.before
+        again = {result.editor.stage: corrections.scene(standing)} if drawn and not running.replaced else {}
         said = "" if got.stopped else markup.trouble(got)
         yield {
             result.status: markup.failed(got, earlier=earlier and not running.replaced),
@@ -124,33 +129,89 @@ def _dropped(running: Run, question: Question) -> bool:
     return running.replaced and question.asked is question.before
 
 
-def _live(page: Page, visitor: str) -> Session | None:
-    """The visitor's session as it is by now."""
-    sessions: Any = page.page.state_holder
-    now = sessions[visitor][page.session._id] if visitor in sessions else None
-    return now if isinstance(now, Session) else None
+async def _kept(
+    question: Question, answered: Session, now: Callable[[], Session | None], desk: Desk, visitor: str
+) -> Session | Problem:
+    """The answer beside what was done meanwhile, in its project, and over what a person had corrected.
 
-
-def _kept(question: Question, answered: Session, live: Session | None, desk: Desk, visitor: str) -> Session | Problem:
-    """The answer beside what was done meanwhile, over what a person had corrected, and in its project."""
-    assert question.asked is not None
-    before, after = beside(question.asked, answered, live)
-    after = projects.over_corrections(before, after)
-    return attempt(lambda: projects.keep_answers(before, after, desk.projects, visitor))
+    now: the page's session as it is by now. What was corrected while this worked is there before the answer is, too.
+    """
+    asked = question.asked
+    assert asked is not None
+    before, after = beside(asked, answered, now())
+    put = await asyncio.to_thread(attempt, lambda: projects.keep_answers(before, after, desk.projects, visitor))
+    if isinstance(put, Problem):
+        return put
+    came = _came(asked, answered)
+    in_project = {each.picture.path: each for each in put.sheets if each.member and each.picture.path in came}
+    for _ in range(_ROUNDS):
+        held = now()
+        before, after = beside(asked, answered, held)
+        made = await asyncio.to_thread(projects.over_corrections, before, after)
+        if now() is held:
+            break
+    made = projects.holding(made, tuple(in_project.get(each.picture.path, each) for each in made.sheets))
+    return _turned_back(made, held) if held else made
 
 
 def beside(asked: Session, answered: Session, live: Session | None) -> tuple[Session, Session]:
-    """(what stands, the same with the new answers): removed pictures stay away, corrections made meanwhile are kept."""
-    was = {each.picture.path: each.answer for each in asked.sheets}
-    if live is None or not any(each.picture.path in was for each in live.sheets):
+    """(what stands, the same with the new answers): removed pictures stay away, corrections made meanwhile are kept.
+
+    Of a document the page that was asked about is on the stage, whichever is shown by now.
+    """
+    if live and live.document and live.document is asked.document:
+        live = _page(live, asked.place)
+    known = {each.picture.path for each in asked.sheets}
+    if live is None or known.isdisjoint(each.picture.path for each in live.sheets):
         return asked, answered
-    if not asked.album:  # the picture on the stage is the one that was asked about
-        return live, answered
-    came = {each.picture.path: each.answer for each in answered.sheets if each.answer is not was[each.picture.path]}
+    came = _came(asked, answered)
     sheets = tuple(replace(each, answer=came.get(each.picture.path, each.answer)) for each in live.sheets)
+    after = projects.holding(live, sheets)
     ended = answered.picture.path if answered.picture and answered.place != asked.place else None
     place = next((place for place, each in enumerate(sheets) if each.picture.path == ended), live.place)
-    return live, live.showing(sheets, place)
+    return live, after.showing(sheets, place) if after.album else after
+
+
+def _came(asked: Session, answered: Session) -> dict[Path, Answer | None]:
+    was = {each.picture.path: each.answer for each in asked.sheets}
+    return {each.picture.path: each.answer for each in answered.sheets if each.answer is not was[each.picture.path]}
+
+
+def _page(now: Session, place: int) -> Session:
+    """A page of the document that was shown before on the stage again, if it is not there now."""
+    there = now.leaves.get(place)
+    if place == now.place or there is None or now.picture is None:
+        return now
+    leaves = {**now.leaves, now.place: Sheet(now.picture, now.answer, member=now.member)}
+    return replace(now, picture=there.picture, answer=there.answer, member=there.member, place=place, leaves=leaves)
+
+
+def _turned_back(made: Session, held: Session) -> Session:
+    """`made`, the page of the document on the stage that was; words about the whole come along where no object is."""
+    if made.document is None or made.document is not held.document or made.place == held.place:
+        return made
+    back, words = _page(made, held.place), made.answer
+    if words is None or not _of_the_whole(words) or (back.answer and back.answer.result.detections):
+        return back
+    return replace(
+        back, answer=replace(words, result=replace(words.result, detections=()), said=None, number=uuid4().hex)
+    )
+
+
+def _of_the_whole(answer: Answer) -> bool:
+    asked = answer.asked
+    return asked is not None and gathering.reads_document(answer.task, SPECS[asked.backend].capabilities)
+
+
+def _elsewhere(question: Question, got: Session, result: ResultView) -> Updates:
+    """Where the answer is, when another page of the document is on the stage."""
+    asked = question.asked
+    if asked is None or got.document is None or got.place == asked.place:
+        return {}
+    there = got.leaves.get(asked.place)
+    if there is None or there.answer is None or _of_the_whole(there.answer):
+        return {}
+    return {result.status: markup.hint(f"The answer is on page {asked.place + 1}, which was asked about.")}
 
 
 def shown(result: ResultView, session: Session) -> Updates:

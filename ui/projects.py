@@ -84,9 +84,14 @@ def over_corrections(before: Session, after: Session) -> Session:
     sheets = tuple(
         each if each.member else replace(each, answer=_over(was.get(each.picture.path), each)) for each in after.sheets
     )
-    if after.album:
-        return after.showing(sheets, after.place)
-    return replace(after, answer=sheets[0].answer) if sheets else after
+    return holding(after, sheets)
+
+
+def holding(now: Session, sheets: tuple[Sheet, ...]) -> Session:
+    """`now`, its pictures with these answers and places in projects."""
+    if now.album:
+        return now.showing(sheets, now.place)
+    return replace(now, answer=sheets[0].answer, member=sheets[0].member) if sheets else now
 
 
 def _over(earlier: Answer | None, sheet: Sheet) -> Answer | None:
@@ -153,9 +158,7 @@ def keep_answers(before: Session, after: Session, projects: Projects, visitor: s
         else each
         for each in after.sheets
     )
-    if after.album:
-        return after.showing(sheets, after.place)
-    return replace(after, answer=sheets[0].answer, member=sheets[0].member) if sheets else after
+    return holding(after, sheets)
 
 
 def _kept(sheet: Sheet, earlier: Answer | None, projects: Projects, visitor: str) -> Sheet:
@@ -187,10 +190,7 @@ def add(now: Session, projects: Projects, visitor: str, name: str, *, new: bool)
         )
         members = [each.member and member(project, each.member.project, each.member.picture, each.member.order)
                    if each.member and each.member.project == name else each.member for each in sheets]  # fmt: skip
-    sheets = tuple(replace(each, member=at) for each, at in zip(sheets, members, strict=True))
-    if now.album:
-        return now.showing(sheets, now.place)
-    return replace(now, answer=sheets[0].answer, member=sheets[0].member)
+    return holding(now, tuple(replace(each, member=at) for each, at in zip(sheets, members, strict=True)))
 
 
 def _added(sheet: Sheet, project: Project, name: str) -> Sheet:
