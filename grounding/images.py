@@ -8,6 +8,7 @@ TIFF, PSD, EPS and the other forty formats Pillow knows stay closed: their reade
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import struct
@@ -145,6 +146,11 @@ def thumbnail(picture: Picture, max_side: int) -> Image.Image:
     scale = max_side / max(picture.size_wh)
     width, height = (max(1, round(side * scale)) for side in picture.size_wh)
     return picture.image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def jpeg_uri(image: Image.Image) -> str:
+    """`image` as a data URI, to be shown small: a JPEG of quality 85."""
+    return f"data:image/jpeg;base64,{base64.b64encode(_packed(image.convert('RGB'), 'JPEG', quality=85)).decode()}"
 
 
 def _read(source: bytes | Path | BytesIO) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
 from collections import deque
@@ -11,7 +10,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
-from io import BytesIO
 
 from grounding import images, overlays
 from grounding.images import Picture
@@ -216,10 +214,7 @@ def _drawn(picture: Picture, sample: Sample) -> Finished:
     image = images.thumbnail(picture, _SIDE_PX)
     if sample.result.detections:
         image = overlays.render(image, sample.result.detections, View(overlays=("mask", "box")))
-    buffer = BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=82)
-    uri = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Finished(sample.picture, uri, _words(sample))
+    return Finished(sample.picture, images.jpeg_uri(image), _words(sample))
 
 
 def _words(sample: Sample) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grounding.agreement import Agreement, Row, Verdict
+from grounding.images import jpeg_uri
 from grounding.labels import split_labels
 from grounding.types import Box, Detection, Result
 from ui import trial_drawing
@@ -50,7 +51,7 @@ def waiting(kept: Kept) -> str:
             (Verdict.ONLY_SECOND, "what only B finds"),
         )
     )
-    plain = trial_drawing.data_uri(trial_drawing.small(kept))
+    plain = jpeg_uri(trial_drawing.small(kept))
     frames = "".join(
         f'<figure data-state="silent"><div class="pp-cmp-frame"><img src="{plain}" alt="Not asked about yet">'
         f'<p class="pp-cmp-none"><i data-side="{letter}">{letter}</i></p></div></figure>'
@@ -113,7 +114,7 @@ def _figure(trial: Trial, rows: Sequence[Row], place: int, truth: Against | None
     letter = "AB"[place]
     head = f'<figcaption><i data-side="{letter}">{letter}</i> <bdi>{safe(side.name)}</bdi>{facts(side)}</figcaption>'
     if not side.answered:
-        plain = trial_drawing.data_uri(trial_drawing.small(trial.picture))
+        plain = jpeg_uri(trial_drawing.small(trial.picture))
         inside = f'<img src="{plain}" alt="The picture, without an answer">{_silence(trial, side)}'
         return f'<figure data-state="silent">{head}<div class="pp-cmp-frame">{inside}</div></figure>'
     image = trial_drawing.side_picture(trial, rows, place, alone=alone)

@@ -5,18 +5,17 @@ Knows no gradio. Model text is never Markdown here: it could load pictures from 
 
 from __future__ import annotations
 
-import base64
 import html
 import math
 import re
 import uuid
 from collections.abc import Iterable
-from io import BytesIO
 
 from PIL import Image
 
 from backends.paligemma_family import in_gb
 from grounding.backend import Capabilities, Loading
+from grounding.images import jpeg_uri
 from grounding.labels import split_labels
 from grounding.types import Note, NoteKind, Outcome, Result, SafetyRating, SafetyReport, Stage, Task, Usage
 from ui.messages import Problem, explanation, headline, missed
@@ -308,6 +307,4 @@ def _category(name: str) -> str:
 def data_uri(kept: Kept) -> str:
     image = kept.shown_image()
     image.thumbnail((144, 144), Image.Resampling.BILINEAR)
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return jpeg_uri(image)

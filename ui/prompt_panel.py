@@ -111,9 +111,6 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> Follower:
         take_in = (lambda: picture_panel.take_in(dropped, desk)) if dropped else lambda: before
         return Question(form, panel.tab.doing, before, take_in)
 
-    def stop(request: gr.Request) -> None:
-        desk.runs.stop(str(request.session_hash))
-
     parts = [panel.kind, panel.language, panel.typed]
     gr.on([part.input for part in parts], None, parts, words, js=_PUT_TOGETHER, **_QUIET)
     panel.kind.input(choose_kind, panel.kind, [panel.typed, panel.language], **_QUIET)
@@ -127,10 +124,7 @@ def wire(panel: PromptPanel, around: Around, desk: Desk) -> Follower:
         **_QUIET,
     )
     with_own = replace(around, tabs=(*around.tabs, panel.tab))
-    asks = [panel.tab.run.click, words.submit]
-    task_tab.wire(panel.tab, with_own, desk, asks, prepare, {words, around.pictures.drop, *fields.values()})
-    panel.tab.run.click(None, js=task_tab.TO_RESULT)
-    panel.tab.stop.click(stop, None, None, **_QUIET)
+    task_tab.wire_tab(panel.tab, with_own, desk, prepare, {words, around.pictures.drop, *fields.values()})
     around.sidebar.backend.input(
         lambda backend: gr.update(visible=backend == _BACKEND), around.sidebar.backend, panel.fold, **_QUIET
     )

@@ -44,4 +44,5 @@ def uploads(kept: Sequence[tuple[str, datetime]]) -> str:
     if not kept:
         return hint("Nothing from here is kept at the service.")
     lines = "".join(f"<li><bdi>{safe(name)}</bdi> until {until:%-d %B, %H:%M} UTC</li>" for name, until in kept)
-    return f'<p class="pp-hint">Kept at the service under this key, and deleted there at the time named:</p><ul class="pp-picture-notes">{lines}</ul>'
+    said = hint("Kept at the service under this key, and deleted there at the time named:")
+    return f'{said}<ul class="pp-picture-notes">{lines}</ul>'

@@ -26,8 +26,8 @@ def board(trial: Trial, least_iou: float) -> str:
     picture = trial_drawing.runs_picture(trial, found)
     count = len(found.clusters)
     alt = (
-        f"The picture with the outlines of {counted(count, 'thing')} from {counted(answers, 'answer')} over each other; "
-        "the table lists them"
+        f"The picture with the outlines of {counted(count, 'thing')} from {counted(answers, 'answer')} over each "
+        "other; the table lists them"
     )
     spots = "".join(_spot(n, each) for n, each in enumerate(found.clusters, 1))
     wants = [("all", "Take all"), ("most", "Take what most answers have")] if found.clusters else []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +108,7 @@ class Paper:
         if missing:
             document = documents.load(_there(self.path), name=self.name)
             drawn = documents.thumbnails(document, [place + 1 for place in missing], max_side=_LEAF_PX)
-            self.drawn.update(zip(missing, map(_data_uri, drawn), strict=True))
+            self.drawn.update(zip(missing, (images.jpeg_uri(each.image) for each in drawn), strict=True))
         return [self.drawn[place] for place in places]
 
 
@@ -242,12 +240,6 @@ def file_stem(name: str, otherwise: str) -> str:
     """`name` as the beginning of a download's file name, fit for every system; `otherwise` where nothing is left."""
     plain = "".join(char if char.isalnum() or char in "-_" else "-" for char in name)
     return plain[:60].strip("-") or otherwise
-
-
-def _data_uri(picture: Picture) -> str:
-    buffer = BytesIO()
-    picture.image.save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _there(path: Path) -> Path:

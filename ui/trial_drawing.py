@@ -5,16 +5,15 @@ Knows no gradio and asks no model. Every picture is of the size it is shown at.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import replace
-from io import BytesIO
 
 from PIL import Image
 
 from grounding import overlays
 from grounding.agreement import Cluster, Row, Stability, Verdict
 from grounding.geometry import rect_px
+from grounding.images import jpeg_uri
 from grounding.overlays import PALETTE, Look
 from grounding.types import Box, Detection, Task, View, clamp_unit
 from ui.state import Kept
@@ -51,7 +50,7 @@ def side_picture(trial: Trial, rows: Sequence[Row], place: int, *, alone: bool =
             line_px=line + 1 if loud else line - 1,
         )
     found = [each for *_, each in shown]
-    return data_uri(
+    return jpeg_uri(
         overlays.render(image, found, View(("label",)), looks=looks, text_px=max(12, max(image.size) // 38))
     )
 
@@ -84,7 +83,7 @@ def runs_picture(trial: Trial, found: Stability) -> str:
         Look(colour, f"{n} {cluster.label} {len(cluster.members)}/{found.answers}")
         for n, (cluster, colour) in enumerate(zip(found.clusters, colours, strict=True), 1)
     ]
-    return data_uri(
+    return jpeg_uri(
         overlays.render(image, typical, View(("label",)), looks=tags, text_px=max(12, max(image.size) // 48))
     )
 
@@ -122,7 +121,7 @@ def _close_up(runs: Sequence[Side], image: Image.Image, cluster: Cluster, colour
     drawn = overlays.render(
         crop, [Detection("", box) for box in seen], View(("box",)), looks=[Look(colour, "")] * len(seen), line_px=1
     )
-    return data_uri(drawn)
+    return jpeg_uri(drawn)
 
 
 def _within(box: Box | None, area: tuple[int, int, int, int], size_wh: tuple[int, int]) -> Box | None:
@@ -141,9 +140,3 @@ def small(kept: Kept) -> Image.Image:
     image = kept.shown_image()
     image.thumbnail((SIDE_PX, SIDE_PX), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return image
-
-
-def data_uri(image: Image.Image) -> str:
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=86)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -20,7 +20,7 @@ from ui.result_view import ResultView
 from ui.sidebar import Sidebar
 from ui.state import Session
 
-TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
+_TO_RESULT = """() => { if (matchMedia('(max-width: 900px)').matches)
   document.querySelector('#pp-result')?.scrollIntoView({behavior: 'smooth', block: 'start'}) }"""
 
 
@@ -96,11 +96,19 @@ def connect(tab: Tab, around: Around, desk: Desk) -> None:
         take_in = (lambda: picture_panel.take_in(dropped, desk)) if dropped else lambda: before
         return Question(form, tab.doing, before, take_in)
 
+    wire_tab(tab, around, desk, prepare, {around.pictures.drop, *fields.values()})
+
+
+def wire_tab(
+    tab: Tab, around: Around, desk: Desk, prepare: Callable[[dict[Any, Any]], Question], inputs: set[Any]
+) -> None:
+    """The button and Enter ask what `prepare` makes of `inputs`; Stop stops it."""
+
     def stop(request: gr.Request) -> None:
         desk.runs.stop(str(request.session_hash))
 
-    wire(tab, around, desk, [tab.run.click, tab.prompt.submit], prepare, {around.pictures.drop, *fields.values()})
-    tab.run.click(None, js=TO_RESULT)
+    wire(tab, around, desk, [tab.run.click, tab.prompt.submit], prepare, inputs)
+    tab.run.click(None, js=_TO_RESULT)
     tab.stop.click(stop, queue=False, show_progress="hidden", api_visibility="private")
 
 
