@@ -298,14 +298,8 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
         return [drawn[0], markup.beware(words) if other else "", drawn[1]]
 
     def use(now: Session, made: Trial | None, posted: gr.EventData, request: gr.Request) -> dict[Any, Any]:
-        post = posted._data if isinstance(posted._data, dict) else {}
-
-        def take() -> Session:
-            taken = trial.take(made, post.get("number"), post.get("picks"), now)
-            return projects.keep_answers(now, taken, desk.projects, visitor)
-
         visitor = str(request.session_hash)
-        got = BUSY if desk.runs.running(visitor) else attempt(take)
+        got = BUSY if desk.runs.running(visitor) else attempt(lambda: taken(now, made, posted._data, desk, visitor))
         if isinstance(got, Problem):
             return {panel.stale: markup.trouble(got)}
         return {session: got, panel.stale: "", pages: gr.update(selected="picture"), **asking.shown(result, got)}
@@ -316,3 +310,10 @@ def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: R
     outputs = [session, panel.stale, pages, *result.cleared]
     panel.board.select(use, [session, panel.trial], outputs, show_progress="hidden", api_visibility="private")
     return listed(move, inputs, shown, (panel.open, _IN_SIGHT))
+
+
+def taken(now: Session, made: Trial | None, post: object, desk: Desk, visitor: str) -> Session:
+    """`now` with the picked objects beside those a person corrected, and in its project; raises RequestError."""
+    said = post if isinstance(post, dict) else {}
+    after = projects.over_corrections(now, trial.take(made, said.get("number"), said.get("picks"), now))
+    return projects.keep_answers(now, after, desk.projects, visitor)

@@ -14,12 +14,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
-from grounding.editing import MAX_CELLS, MAX_OBJECTS, numbered, signed
+from grounding.editing import MAX_CELLS, MAX_OBJECTS, kept, numbered, signed
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, IMPORTED, Format, Loss, export, export_zip, load
 from grounding.labels import Sample, split_labels
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Result, Task, View
 from jobs.answers import WITH_PICTURES
+from jobs.project_answers import corrected
 from ui.state import Answer, Session, Sheet, Shelf, file_stem
 
 _NO_ANSWER = Result(Outcome.FAILED, "Nobody asked about this picture.")
@@ -90,7 +91,7 @@ def offer(
     asked = class_order(session, whole=whole)
     stem = download_stem(session, format_name, len(samples))
     found = [each for sample in samples for each in sample.result.detections]
-    hidden = sum(each.score is not None and each.score < view.score_floor for each in found)
+    hidden = sum(each.score is not None and each.score < view.score_floor for each in kept(found))
     if samples[0].file is not None:  # pictures may be large: they go into the archive one by one
         path = shelf.new_file(f"{stem}.zip")
         losses = export_zip(samples, format_name, path, labels=asked, threshold=view.threshold)
@@ -137,6 +138,7 @@ def take_in(path: Path, session: Session) -> Taken:
     objects = 0
     for sample, place in pairs:
         answer, said = _answer(sample, path.name, found.format)
+        left_out += _replaced(sheets[place])
         made[place] = replace(sheets[place], answer=answer)
         objects += len(answer.result.detections)
         left_out += said
@@ -207,6 +209,16 @@ def _answer(sample: Sample, file: str, form: Format) -> tuple[Answer, list[str]]
         task = Task.SEGMENT if any(each.mask for each in named) else Task.DETECT
     result = replace(sample.result, detections=named, notes=notes, origin=origin, usage=None)
     return Answer(task, "", f"imported from {file}", result), said
+
+
+def _replaced(sheet: Sheet) -> list[str]:
+    """What the file takes the place of; in a project a person's work stays."""
+    found = sheet.answer.result.detections if sheet.answer and sheet.member is None else ()
+    count = sum(map(corrected, found))
+    if not count:
+        return []
+    were = "1 object you corrected was" if count == 1 else f"{count} objects you corrected were"
+    return [f"{were} replaced by the file's, on “{_short(sheet.picture.name)}”."]
 
 
 def _kept_light(found: Sequence[Detection]) -> list[Detection]:

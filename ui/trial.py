@@ -22,12 +22,15 @@ from grounding.settings import Settings
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Result, Task
 from jobs.work import stamped
 from scenes import truth
+from scenes.composing import Scene
 from ui import actions
+from ui.corrections import labels_of
 from ui.desk import Desk
 from ui.form import Form, read_form
 from ui.messages import Problem, attempt
 from ui.options import heeded
 from ui.state import Answer, Kept, Session
+from ui.truth import unasked
 
 SHOWN = "shown"
 """In place of a backend: the answer that is on the Picture page, corrections included. Nobody is asked for it."""
@@ -146,7 +149,7 @@ def _shown(session: Session) -> Side:
             "There are no objects on the Picture page yet. Detect or segment there first, or choose a model."
         )
     origin = answer.result.origin or Origin("", answer.model, answer.prompt)
-    found = signed(numbered(answer.result.detections), origin)
+    found = signed(numbered(labels_of(answer).detections), origin)
     return Side(f"Picture page: {answer.model}", None, stamped(replace(answer.result, detections=found)))
 
 
@@ -206,15 +209,17 @@ def against_truth(trial: Trial, side: Side) -> Against | None:
     """None where the picture is no scene of ours, or nothing was answered."""
     if trial.scene is None or not side.answered:
         return None
-    known = _known(trial.scene, split_labels(trial.prompt))
+    asked, scene = split_labels(trial.prompt), _scene(trial.scene)
+    known = truth.truth(scene, asked)
     found = compare(side.found, known.detections, (_SIDE_PX, _SIDE_PX))
     ious = {pair.first: pair.iou for pair in found.pairs}
-    return Against(ious, len(known.detections), len(found.only_first), known.unclear)
+    invented = set(found.only_first) - unasked(scene, asked, side.found)
+    return Against(ious, len(known.detections), len(invented), known.unclear)
 
 
 @functools.lru_cache(16)
-def _known(seed: int, labels: tuple[str, ...]) -> truth.Truth:
-    return truth.truth(scenes.compose(seed, size_px=_SIDE_PX), labels)
+def _scene(seed: int) -> Scene:
+    return scenes.compose(seed, size_px=_SIDE_PX)
 
 
 def take(trial: Trial | None, number: object, picks: object, session: Session) -> Session:

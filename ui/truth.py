@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
@@ -12,6 +13,8 @@ from grounding.labels import split_labels
 from grounding.matching import Comparison, compare
 from grounding.types import Detection, Task, View
 from scenes import truth
+from scenes.composing import Scene
+from ui.corrections import labels_of
 from ui.state import SHOWN_SIDE, Session
 
 _SIDE_PX = 768  # the scene is drawn anew at this size; boxes and masks are in shares of it
@@ -21,7 +24,8 @@ _SIDE_PX = 768  # the scene is drawn anew at this size; boxes and masks are in s
 class Held:
     """image: the scene with the truth drawn; caption: the scene in words; true: what was asked for and is there.
 
-    comparison: the answer (first) against `true` (second); None where no places were asked for yet.
+    comparison: the answer (first) against `true` (second); None where no places were asked for yet. beside: how many
+    objects of the answer are neither right nor wrong, for nobody asked for them.
     """
 
     image: Image.Image
@@ -30,6 +34,7 @@ class Held:
     found: tuple[Detection, ...]
     comparison: Comparison | None
     unclear: tuple[str, ...]
+    beside: int
 
 
 def hold(session: Session, view: View) -> Held | None:
@@ -41,9 +46,22 @@ def hold(session: Session, view: View) -> Held | None:
     places = answer is not None and answer.task in (Task.DETECT, Task.SEGMENT)
     asked = split_labels(answer.prompt) if answer and places else scenes.LABELS
     known = truth.truth(scene, asked)
-    found = answer.result.detections if answer and places else ()
+    said = labels_of(answer).detections if answer and places else ()
+    beside = unasked(scene, asked, said)
+    found = tuple(each for place, each in enumerate(said) if place not in beside)
     masks = answer is not None and answer.task is Task.SEGMENT
     shown = View(("mask", "box", "label") if masks else ("box", "label"), view.threshold)
     image = overlays.render(Image.fromarray(scene.image), known.detections, shown, max_side=SHOWN_SIDE)
     comparison = compare(found, known.detections, (_SIDE_PX, _SIDE_PX), threshold=view.threshold) if places else None
-    return Held(image, truth.in_words(scene), known.detections, found, comparison, known.unclear)
+    return Held(image, truth.in_words(scene), known.detections, found, comparison, known.unclear, len(beside))
+
+
+def unasked(scene: Scene, asked: Sequence[str], found: Sequence[Detection]) -> set[int]:
+    """The places in `found` of what nobody asked for, but which is there, or has no plain meaning here."""
+    names = {label.casefold() for label in asked}
+    others = [(place, each) for place, each in enumerate(found) if each.label.strip().casefold() not in names]
+    known = truth.truth(scene, tuple(dict.fromkeys(each.label for _, each in others)))
+    there = compare([each for _, each in others], known.detections, (_SIDE_PX, _SIDE_PX))
+    return {others[pair.first][0] for pair in there.pairs} | {
+        place for place, each in others if each.label in known.unclear
+    }

@@ -16,6 +16,8 @@ def held(held: Held) -> str:
         facts.append(f"mean IoU {sum(pair.iou for pair in pairs) / len(pairs):.2f}")
     if extra := len(held.comparison.only_first):
         facts.append(f"{extra} not there")
+    if held.beside:
+        facts.append(f"{held.beside} not asked for")
     unclear = "".join(f"<li>“{safe(words)}” has no plain meaning in this scene.</li>" for words in held.unclear)
     lines = [_truth_line(held.found[p.first].label, "found", p.iou, p.mask_iou) for p in pairs]
     lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from grounding import images
 from grounding.agreement import Verdict
 from grounding.errors import BackendError, ConfigError, RequestError
 from grounding.settings import Settings
-from grounding.types import Box, Detection, Origin, Outcome, Point, Request, Result, Task
+from grounding.types import FULL_FRAME, Box, Detection, Origin, Outcome, Point, Request, Result, Review, Task
 from tests.ui.echo import Echo, EchoPool, Wavering
-from ui import actions, compare_markup, corrections, estimates, stability_markup, trial
+from ui import actions, compare_markup, compare_page, corrections, estimates, stability_markup, trial
 from ui.desk import Desk
 from ui.form import Form
 from ui.messages import STOPPED, Problem
@@ -282,6 +283,9 @@ def test_a_scenes_truth_stands_beside_either_side(desk: Desk) -> None:
     html = words(compare_markup.board(made, 0.5))
     assert f"{len(true)} of {len(true)} true ones found, mean IoU" in html
     assert f"1 of {len(true)} true ones found" in html
+    one = told(true, [Detection("dog", FULL_FRAME)], session, true[0].label)
+    found = [trial.against_truth(one, side) for side in one.sides]
+    assert [each and each.invented for each in found] == [0, 1], "what is there is not invented, asked for or not"
     assert trial.against_truth(told(true, true, Session(given.picture)), made.sides[0]) is None
 
 
@@ -307,6 +311,26 @@ def test_what_is_taken_becomes_the_answer_with_each_objects_own_origin(session: 
     assert edited.answer.result.detections[0].origin
     assert edited.answer.result.detections[0].origin.edited
     assert edited.answer.result.detections[0].origin.model == "echo/two"
+
+
+def test_what_a_person_corrected_stays_beside_what_is_taken(session: Session, desk: Desk) -> None:
+    mine = Detection("owl", Box(0, 0, 0.5, 0.5), origin=Origin("person", "", "", edited=True))
+    now = replace(session, answer=Answer(Task.DETECT, "owl", "m", Result(Outcome.FOUND, "", (mine,))))
+    made = asked(now, desk, form(), form("echo/two"))
+    after = compare_page.taken(now, made, {"number": made.number, "picks": [[1, 0]]}, desk, "me")
+    assert after.answer
+    assert [each.label for each in after.answer.result.detections] == ["owl", "cat"]
+    for post in (None, {}, {"number": made.number}):
+        with pytest.raises(RequestError):
+            compare_page.taken(now, made, post, desk, "me")
+
+
+def test_what_a_person_rejected_is_no_answer_to_hold_against_another(session: Session) -> None:
+    cat = Detection("cat", Box(0, 0, 0.5, 0.5))
+    found = (replace(cat, review=Review.REJECTED), cat)
+    now = replace(session, answer=Answer(Task.DETECT, "cat", "m", Result(Outcome.FOUND, "", found)))
+    made = trial.begin(Task.DETECT, "cat", (None, form()), now, repeats=False)
+    assert len(made.sides[0].found) == 1
 
 
 @pytest.mark.parametrize(

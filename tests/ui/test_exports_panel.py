@@ -95,7 +95,7 @@ def test_what_is_rejected_or_hidden_by_the_score_floor_is_told(shelf: Shelf) -> 
     made = label_files.offer(album(sheet(shelf, "a.png", CAT, rejected)), "coco", View(score_floor=0.6), shelf)
     said = offered(made)
     assert "1 object left out: rejected by a person" in said
-    assert "hides 2 objects" in said
+    assert "hides 1 object " in said, "what is rejected is in no file"
     assert len(json.loads(made.path.read_bytes())["annotations"]) == 1
 
 
@@ -216,6 +216,14 @@ def test_what_is_no_label_file_is_refused_in_a_sentence(content: bytes, shelf: S
     assert len(str(refused.value)) < 200
     with pytest.raises(RequestError, match="Give the picture first"):
         label_files.take_in(tmp_path / "odd.json", Session())
+
+
+def test_corrected_objects_that_a_file_takes_the_place_of_are_counted(shelf: Shelf, tmp_path: Path) -> None:
+    drawn = replace(CAT, origin=Origin("person", "", "", edited=True))
+    here = album(sheet(shelf, "yard.png", CAT, replace(CAT, review=Review.ACCEPTED), drawn))
+    first = label_files.take_in(coco(tmp_path / "a.json", "yard.png"), here)
+    assert "2 objects you corrected were replaced by the file" in taken(first)
+    assert "you corrected" not in taken(label_files.take_in(coco(tmp_path / "a.json", "yard.png"), first.session))
 
 
 def test_single_faults_are_listed_and_the_rest_is_kept(shelf: Shelf, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import scenes
-from grounding.types import Detection, Outcome, Result, Task, View
+from grounding.types import Detection, Outcome, Result, Review, Task, View
 from ui import truth_markup
 from ui.state import Answer, Session
 from ui.truth import hold
@@ -34,6 +34,25 @@ def test_what_was_missed_and_what_was_invented_are_both_counted():
     words = truth_markup.held(held) if held else ""
     assert f"0 of {len(TRUE)} found, 1 not there" in words
     assert words.count(">missed<") == len(TRUE)
+
+
+def test_what_is_there_but_was_not_asked_for_is_neither_found_nor_invented():
+    first, other = (next(o for o in TRUE if (o.label == TRUE[0].label) is same) for same in (True, False))
+    found = (
+        Detection(first.label, box=first.box),
+        Detection(other.label, box=other.box),
+        Detection("moon", box=first.box),
+    )
+    held = hold(answered(*found, prompt=first.label), View())
+    words = truth_markup.held(held) if held else ""
+    assert "2 not asked for" in words
+    assert "not there" not in words
+
+
+def test_what_a_person_rejected_is_not_found():
+    found = [Detection(o.label, box=o.box, review=Review.REJECTED) for o in TRUE]
+    held = hold(answered(*found), View())
+    assert f"0 of {len(TRUE)} found<" in (truth_markup.held(held) if held else "")
 
 
 def test_an_expression_the_scene_gives_no_meaning_is_not_held_against_the_model():
