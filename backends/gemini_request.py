@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backends import SPECS
 from backends.gemini_models import UNKNOWN, Model, find, resolution_config, thinking_config
 from backends.gemini_reasons import CATEGORIES
 from grounding.codecs import gemini as codec
-from grounding.codecs.gemini_prompt import go_on, schema
+from grounding.codecs.gemini_prompt import MOST_ITEMS, go_on, schema
 from grounding.documents import Document
 from grounding.errors import RequestError
 from grounding.images import Picture
@@ -28,13 +29,11 @@ THRESHOLDS: Mapping[Level, str] = {
 """AI Studio's "Block none / few / some / most" as its API calls them; Level.DEFAULT sends nothing."""
 
 LOCATING = frozenset({Task.DETECT, Task.SEGMENT})
-MAX_PICTURES = 16
+MAX_PICTURES = SPECS["gemini"].capabilities.max_images
 """In one prompt. Google takes thousands; this many can still be told apart on a page, and by the model."""
 
 _OUTPUT_TOKENS = 8192
 """Room for some 150 boxes, or for an answer behind its thoughts; also what the oldest models allow at most."""
-
-_MOST_ITEMS = 1000
 
 
 @dataclass(frozen=True)
@@ -122,8 +121,8 @@ def _check(request: Request, model: Model) -> None:
     most = model.most_answer_tokens or 1_048_576
     if options.max_output_tokens is not None and not 1 <= options.max_output_tokens <= most:
         raise RequestError(f"The output limit of this model goes from 1 to {most:,} tokens.")
-    if options.max_items is not None and not 1 <= options.max_items <= _MOST_ITEMS:
-        raise RequestError(f"The number of objects to ask for goes from 1 to {_MOST_ITEMS:,}.")
+    if options.max_items is not None and not 1 <= options.max_items <= MOST_ITEMS:
+        raise RequestError(f"The number of objects to ask for goes from 1 to {MOST_ITEMS:,}.")
     if options.seed is not None and not -(2**31) <= options.seed < 2**31:
         raise RequestError(f"The seed is a whole number from {-(2**31):,} to {2**31 - 1:,}.")
 

@@ -14,13 +14,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
+from backends import SPECS
 from backends.paligemma_generate import Engine
 from backends.paligemma_place import is_out_of_memory
 from backends.paligemma_voice import Answer, Row, Voice
 from grounding.errors import BackendError, Stopped
 
-ROWS = 8
-"""Prompts answered at once: on two CPU cores 8 are read in a fifth of the time of 8 alone, more gain little."""
+ROWS = SPECS["paligemma"].capabilities.at_once
+"""Prompts answered at once: on two CPU cores the 8 are read in a fifth of the time of 8 alone, more gain little."""
 
 _LOOK_S = 0.1  # how often a waiting visitor looks whether to stop, at least
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backends import SPECS
 from backends.paligemma_family import Precision
 from backends.paligemma_names import Wanted, advice, classes_per_call, member, wanted
 from grounding.codecs.paligemma import encode_prefix
@@ -28,7 +29,7 @@ REPEAT_IOU = 0.7
 SAME_PLACE_IOU = 0.9  # two labels on one box: told, not merged, for both may be true (a cat, a pet)
 WHOLE = 0.98  # of both sides of the picture: what mix checkpoints say of things that fill it, and of things not there
 
-ROWS = 8  # prompts answered at once, as paligemma_batching does
+ROWS = SPECS["paligemma"].capabilities.at_once  # prompts answered at once
 
 _ANSWER_TOKENS = {Task.CAPTION: 15, Task.ASK: 4}
 _TOKENS_A_CLASS = {Task.DETECT: 10, Task.SEGMENT: 28}

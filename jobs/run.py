@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 
+from backends import SPECS
 from grounding.backend import Backend
 from grounding.errors import ConfigError, GroundingError, ImageError, RateLimited, Stopped
 from grounding.images import Picture
@@ -22,8 +23,8 @@ from jobs.sources import Source
 from jobs.work import Job, answered, failed, open_picture
 
 MOST_AT_ONCE = 8
-_IN_LINE = 16
-"""A model on this machine answers eight prompts together; as many more are read and wait meanwhile."""
+_IN_LINE = 2 * SPECS["paligemma"].capabilities.at_once
+"""A model on this machine answers so many prompts together; as many more are read and wait meanwhile."""
 _TRIES = 4  # of a picture that met a rate limit
 _GIVE_UP_AFTER = 10
 """Pictures in a row without an answer from the model or its service: the others would fare no better."""

@@ -18,7 +18,7 @@ from ui.form import Form
 from ui.options import heeded
 from ui.state import Kept, Paper, Session
 
-MAX_PICTURES = 16
+MAX_PICTURES = max(each.capabilities.max_images for each in SPECS.values())
 """On the page at once; what any of the backends takes in one prompt."""
 
 

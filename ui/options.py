@@ -13,16 +13,15 @@ from enum import StrEnum
 from typing import TypeVar
 
 from grounding.backend import Capabilities
+from grounding.codecs.gemini_prompt import MOST_ITEMS
 from grounding.errors import RequestError
+from grounding.tiling import MOST as MAX_TILES
 from grounding.types import Options, Resolution, Thinking
 
 MAX_TEXT = 8_000
 """Characters of a system instruction or of a template: pages of text, far below what a model reads."""
 
 MAX_ANSWER_TOKENS = 1_048_576
-MAX_ITEMS = 1_000
-MAX_TILES = 6
-"""Parts a side: 36 parts and the whole, each one call."""
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -36,7 +35,7 @@ def read_options(values: Mapping[str, object]) -> Options:
         system=_words(values.get("system"), MAX_TEXT, "The system instruction"),
         thinking=_choice(values.get("thinking"), Thinking, "thinking"),
         resolution=_choice(values.get("resolution"), Resolution, "media resolution"),
-        max_items=_whole(values.get("max_items"), 1, MAX_ITEMS, "The number of objects"),
+        max_items=_whole(values.get("max_items"), 1, MOST_ITEMS, "The number of objects"),
         structured=_flag(values.get("structured"), "Structured output") or None,
         language=" ".join(_words(values.get("language"), 60, "The language").split()),
         template=_words(values.get("template"), MAX_TEXT, "The template"),

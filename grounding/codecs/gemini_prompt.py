@@ -13,6 +13,7 @@ from grounding.errors import RequestError
 from grounding.types import Request, Task
 
 MAX_ITEMS = 25  # Google's notebooks set this limit: asked for more, models repeat themselves until the answer is cut
+MOST_ITEMS = 1_000  # as many as somebody may ask for all the same
 
 _CAPTION = "Describe this picture in one or two sentences."
 _CAPTIONS = "Describe each of these in one or two sentences."

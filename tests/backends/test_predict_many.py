@@ -7,9 +7,7 @@ import threading
 import pytest
 
 import backends
-from backends import SPECS
 from backends.paligemma import PaliGemma
-from backends.paligemma_batching import ROWS
 from backends.paligemma_load import Checkpoint
 from grounding.backend import Capabilities
 from grounding.errors import GroundingError, RequestError, Stopped
@@ -70,7 +68,3 @@ def test_any_other_backend_is_asked_one_after_another() -> None:
     stop.set()
     with pytest.raises(GroundingError):
         backends.predict_many(OneByOne(), [CAPTION], stop)  # type: ignore[arg-type]
-
-
-def test_what_it_gains_from_being_given_together_is_what_it_answers_at_once() -> None:
-    assert SPECS["paligemma"].capabilities.at_once == ROWS

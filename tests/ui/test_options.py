@@ -9,9 +9,10 @@ import pytest
 from grounding.backend import Capabilities
 from grounding.errors import RequestError
 from grounding.settings import Settings
+from grounding.tiling import MOST
 from grounding.types import Options, Resolution, Task, Thinking
 from ui.form import read_form
-from ui.options import MAX_ANSWER_TOKENS, MAX_TEXT, MAX_TILES, heeded, read_options
+from ui.options import MAX_ANSWER_TOKENS, MAX_TEXT, heeded, read_options
 
 
 @pytest.mark.parametrize("blank", [None, ""])
@@ -65,7 +66,7 @@ def test_thousands_are_no_decimals() -> None:
         pytest.param("max_output_tokens", MAX_ANSWER_TOKENS + 1, id="a book"),
         pytest.param("max_items", 1001, id="too many things"),
         pytest.param("max_items", [3], id="a list for a number"),
-        pytest.param("tiles", MAX_TILES + 1, id="too many parts"),
+        pytest.param("tiles", MOST + 1, id="too many parts"),
         pytest.param("tiles", -2, id="negative parts"),
         pytest.param("seed", 2**31, id="a seed of 33 bits"),
         pytest.param("seed", -math.inf, id="an endless seed"),
