@@ -167,9 +167,15 @@ def corrected(
     if len({each.id for each in made}) < len(made):
         raise RequestError("Two corrected objects have the same number. Reload the page and try again.")
     own = {id(each.mask.probs) for each in said if each.mask}
-    if sum(each.mask.probs.size for each in made if each.mask and id(each.mask.probs) not in own) > MAX_CELLS:
+    if _painted(made, own) > max(MAX_CELLS, _painted(now, own)):  # as much as there was may stay
         raise RequestError("That is more painted mask than one picture can keep. Delete some of the painted objects.")
     return made
+
+
+def _painted(detections: Iterable[Detection], own: set[int]) -> int:
+    """Cells of masks that are none of those in `own`, by the identity of their pixels."""
+    masks = [each.mask.probs for each in detections if each.mask]
+    return sum(probs.size for probs in masks if id(probs) not in own)
 
 
 def _corrected(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 
 import numpy as np
 
@@ -197,12 +198,13 @@ def _added(sheet: Sheet, project: Project, name: str) -> Sheet:
     picture = project.add_picture(_file(sheet), sheet.picture.name or "picture.png")
     answer = sheet.answer
     if answer is not None:
-        signed = _signed(answer)
-        if answer.said is None:
+        signed, found = _signed(answer), answer.result.detections
+        own = models_own(found) if answer.said is None else answer.said
+        if len(own) == len(found) and all(map(is_, own, found)):
             sample = project.put_answer(picture, answer.task, signed, asked=answer.prompt)
         else:  # corrected before it came here
             if answer.model != PERSON:
-                said = replace(answer, result=replace(answer.result, detections=answer.said))
+                said = replace(answer, result=replace(answer.result, detections=own))
                 project.put_answer(picture, answer.task, _signed(said), asked=answer.prompt)
             sample = project.set_labels(picture, signed.detections)
         found = sample.result.detections

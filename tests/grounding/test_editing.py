@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from grounding.editing import MAX_OBJECTS, corrected, decode_mask, describe, encode_mask, kept, numbered
+from grounding.editing import MAX_OBJECTS, corrected, decode_mask, describe, encode_mask, kept, models_own, numbered
 from grounding.errors import RequestError
 from grounding.geometry import binary_mask
 from grounding.types import Box, Detection, Origin, Point, Review, SoftMask
@@ -203,6 +203,16 @@ def test_more_paint_than_is_kept_is_refused() -> None:
         correct([page()[0] | {"id": 10 + n, "mask": big} for n in range(23)])
 
 
+def test_masks_too_large_to_be_painted_may_stay_where_nobody_knows_whether_they_were() -> None:
+    large = SoftMask(np.zeros((5000, 5000), np.float32), FRAME)
+    here = (Detection("sea", FRAME, mask=large, origin=EDITED),)
+    kept = {"from": "now", "frame": list(FRAME), "threshold": None}
+    post = {"id": 0, "label": "lake", "box": list(FRAME), "point": None, "review": "open", "mask": kept}
+    assert corrected([post], models_own(here), here, ASKED)[0].label == "lake"
+    with pytest.raises(RequestError, match="painted mask"):
+        corrected([post, post | {"id": 1, "mask": encode_mask(mask())}], models_own(here), here, ASKED)
+
+
 def test_a_label_json_cannot_carry_comes_back_unedited() -> None:
     said = (Detection("half \ud800 a pair", FRAME),)
     posted = [{"id": 0, "label": describe(said, said)[0]["label"], "box": list(FRAME), "point": None, "review": "open"}]
@@ -241,3 +251,44 @@ def test_every_threshold_cuts_the_8_bit_map_where_it_cuts_the_mask(probs: np.nda
     near = np.abs(probs * 255 - threshold) < 2e-3  # a float's last digits
     assert np.all((ours == theirs) | near)
     assert after.frame == FRAME
+
+
+EDITED = Origin("gemini", "g", "cat", edited=True)
+BEFORE = Box(0, 0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("now", "label", "box", "own", "edited"),
+    [
+        pytest.param(Detection("cat", FRAME, mask=mask(), origin=ASKED), "cat", FRAME, True, False, id="untouched"),
+        pytest.param(
+            Detection("lynx", FRAME, origin=EDITED, label_before="cat"), "cat", FRAME, None, False, id="renamed"
+        ),
+        pytest.param(Detection("cat", FRAME, origin=EDITED, box_before=BEFORE), "cat", BEFORE, None, False, id="moved"),
+        pytest.param(Detection("cat", FRAME, origin=EDITED), "cat", FRAME, None, True, id="edited, nobody knows how"),
+        pytest.param(
+            Detection("lynx", FRAME, point=Point(0.5, 0.5), origin=EDITED, label_before="cat"),
+            "cat", FRAME, None, True, id="with a point that may have been moved",
+        ),
+        pytest.param(
+            Detection("lynx", FRAME, mask=mask(), origin=EDITED, label_before="cat"),
+            "cat", FRAME, False, True, id="with a mask that may have been painted",
+        ),
+        pytest.param(
+            Detection("cat", FRAME, mask=mask(), mask_tokens=(1,) * 16, origin=EDITED, box_before=BEFORE),
+            "cat", BEFORE, True, False, id="moved with its mask, as the tokens say",
+        ),
+        pytest.param(Detection("sea", mask=mask(), origin=EDITED), "sea", None, True, True, id="a mask alone"),
+    ],
+)  # fmt: skip
+def test_of_an_object_known_only_as_edited_nothing_unknown_is_the_models(
+    now: Detection, label: str, box: Box | None, own: bool | None, edited: bool
+) -> None:
+    (shown,) = describe([now], models_own([now]))
+    assert (shown["model"]["label"], shown["model"]["box"]) == (label, box and list(box))
+    assert shown["mask"] is None if own is None else shown["mask"]["own"] is own
+    assert shown["edited"] is edited
+
+
+def test_what_a_person_drew_is_no_models() -> None:
+    assert models_own([Detection("cup", FRAME, origin=Origin("person", "", "", edited=True))]) == ()
