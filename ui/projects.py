@@ -26,6 +26,7 @@ from ui.messages import explanation, headline
 from ui.state import Answer, Member, Session, Sheet, Shelf
 
 NO_PROJECT = "This picture is in no project. Add it to one first."
+_LAST = "What was asked last: "
 
 
 def show(projects: Projects, visitor: str, name: str, picture: int, order: Order, shelf: Shelf) -> Session:
@@ -111,10 +112,11 @@ def _laid(answer: Answer, sample: Sample, earlier: Answer | None) -> Answer:
     One that named nothing is a label all the same where objects stay; what it said is told by a note.
     """
     result, found = answer.result, sample.result.detections
-    notes = (*result.notes, *(note for note in sample.result.notes if note not in result.notes))
+    before = [each for each in sample.result.notes if not each.detail.startswith(_LAST)]
+    notes = (*result.notes, *(note for note in before if note not in result.notes))
     labelled = replace(sample, task=answer.task, result=result).labelled
     if found and (not labelled or result.outcome is Outcome.NONE):
-        words = f"What was asked last: {headline(result, answer.task)}. {explanation(result, answer.task)}".strip()
+        words = f"{_LAST}{headline(result, answer.task)}. {explanation(result, answer.task)}".strip()
         outcome = sample.result.outcome if sample.labelled else Outcome.FOUND
         notes = (*notes, Note(NoteKind.MODEL, words))
         result = replace(result, outcome=outcome, text=result.text if labelled else "")

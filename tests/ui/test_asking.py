@@ -293,6 +293,10 @@ def test_where_the_run_failed_corrected_objects_are_labels_still(desk: Desk) -> 
         assert answer is not None
         assert (answer.result.outcome, answer.result.text) == (Outcome.FOUND, "")
         assert "No answer came. The service is busy." in answer.result.notes[-1].detail
+        again = replace(after, answer=Answer(Task.DETECT, "cat", "m", Result(Outcome.NONE)))
+        again = projects.keep_answers(after, projects.over_corrections(after, again), desk.projects, ME)
+        assert again.answer is not None
+        assert ["Nothing found" in each.detail for each in again.answer.result.notes] == [True], "the last alone"
         assert label_files.samples_of(after)[0].labelled
 
 
