@@ -32,7 +32,7 @@ _MASK = """async (id) => {
 
 
 @pytest.fixture(scope="module")
-def tab(browser: Any, page_server: Served, photo: Path) -> Iterator[tuple[Page, list[str]]]:
+def tab(browser: Any, page_server: Served) -> Iterator[tuple[Page, list[str]]]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
     page.set_default_timeout(20_000)
@@ -41,17 +41,19 @@ def tab(browser: Any, page_server: Served, photo: Path) -> Iterator[tuple[Page, 
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
-    page.locator("#pp-drop input[type=file]").set_input_files(photo)
-    expect(page.locator("#pp-current")).to_contain_text("640 × 400 px")
     yield page, wrong
     context.close()
 
 
 @pytest.fixture
-def page(tab: tuple[Page, list[str]]) -> Iterator[Page]:
-    """A fresh answer: a cat and a dog with soft masks, nothing selected."""
+def page(tab: tuple[Page, list[str]], photo: Path) -> Iterator[Page]:
+    """A fresh answer: a cat and a dog with soft masks, nothing selected. About the picture given anew: what was
+    corrected in one test would stay beside the answer of the next."""
     page, wrong = tab
     page.mouse.move(5, 5)
+    before = page.locator(".pp-ed").get_attribute("data-drawn")
+    page.locator("#pp-drop input[type=file]").set_input_files(photo)
+    expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
     before = page.locator(".pp-ed").get_attribute("data-drawn")
     page.get_by_role("tab", name="Segment").click()
     page.locator("#pp-segment-prompt").locator("input, textarea").fill("cat; dog")
@@ -179,6 +181,32 @@ def test_what_the_server_refuses_is_said_and_changes_nothing(page: Page, tmp_pat
     expect(page.locator(".pp-ed .pp-problem")).to_be_hidden()
     found = json.loads(labels(page, "json", tmp_path).read_text())[0]["detections"]
     assert [each["label"] for each in found] == ["cat", "dog"]
+
+
+def test_asked_again_right_after_a_correction_it_is_kept(page: Page) -> None:
+    before = page.locator(".pp-ed").get_attribute("data-drawn")
+    page.evaluate(
+        """() => { document.querySelector(".pp-ed").editor.relabel(0, "lynx");
+          document.querySelector("#pp-segment-run").click() }"""
+    )
+    expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
+    expect(page.locator("#pp-found")).to_contain_text("lynx")
+    expect(page.locator(".pp-ed .pp-problem")).to_be_hidden()
+
+
+def test_what_is_dragged_when_another_answer_comes_is_let_go_and_said_to_be_lost(page: Page) -> None:
+    page.mouse.move(*at(page, 100, 120))
+    page.mouse.down()
+    page.mouse.move(*at(page, 140, 140))
+    page.evaluate(
+        """() => { const {editor} = document.querySelector(".pp-ed");
+          return editor.load({...editor.scene, key: "other"}) }"""
+    )
+    page.mouse.move(*at(page, 160, 160))
+    page.mouse.up()
+    assert boxes(page)[0] == CAT
+    assert page.evaluate("document.querySelector('.pp-ed').editor.selected") is None
+    expect(page.locator(".pp-ed .pp-problem")).to_contain_text("Your last change was not kept")
 
 
 def test_a_verdict_is_one_key_or_one_click_and_the_rejected_are_no_labels(page: Page, tmp_path: Path) -> None:
