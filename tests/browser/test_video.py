@@ -66,6 +66,25 @@ def test_a_clip_is_asked_about_moment_by_moment_and_scrubbed_through_by_keys(pag
     expect(page.locator("#pp-current")).to_contain_text("walk at 0m03.7")
 
 
+def test_a_correction_made_just_before_another_moment_is_shown_is_kept_and_counted(page: Page) -> None:
+    thumbs(page).nth(2).click()
+    expect(thumbs(page).nth(2)).to_have_attribute("aria-pressed", "true")
+    rows = page.locator("#pp-found tbody tr")
+    expect(rows).to_have_count(2)
+    page.evaluate(
+        """() => { const {editor} = document.querySelector(".pp-ed");
+          editor.remove(editor.objects[0].id);
+          document.querySelectorAll("#pp-strip .pp-thumb")[3].click() }"""
+    )
+    expect(thumbs(page).nth(3)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#pp-strip")).to_contain_text("15 objects in 8 asked about")
+    thumbs(page).nth(2).click()
+    expect(rows).to_have_count(1)
+    expect(page.locator(".pp-ed .pp-problem")).to_be_hidden()
+    page.evaluate("() => { const {editor} = document.querySelector('.pp-ed'); editor.remove(editor.objects[0].id) }")
+    expect(page.locator("#pp-strip")).to_contain_text("14 objects in 8 asked about")  # nobody turned to another
+
+
 def test_stop_ends_it_between_two_moments(page: Page, page_server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_server.pool.echo, "moment_s", 4.0)  # time to press in, on a slow machine too
     page.locator("#pp-pick").scroll_into_view_if_needed()
