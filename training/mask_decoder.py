@@ -103,7 +103,8 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=4000)
     parser.add_argument("--model", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
-    known, corpus = load_known(), Corpus(load_known(), np.load(RUNS / "codes.npy"))
+    known = load_known()
+    corpus = Corpus(known, np.load(RUNS / "codes.npy"))
     masks = torch.from_numpy(np.concatenate([shard.mask for shard in shards()]))
     scenes = np.random.default_rng(11).permutation(len(known.owner))[: args.scenes]
     with torch.no_grad():
