@@ -113,7 +113,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)
         shown += compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
         follow(session.change, shown)
-        follow(result.editor.receipt.change, corrected)
+        follow(sheets.corrected, corrected)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 
         def leave(request: gr.Request) -> None:

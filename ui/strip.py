@@ -55,6 +55,16 @@ element.addEventListener("keydown", (event) => {
   wanted = next.dataset.n;
   if (!waiting) fetchWanted(next);
 });
+// What tells of the answer's objects follows corrections where it is shown, once the hand rests: each such event costs
+// the page more than the correction itself.
+let resting = null;
+document.addEventListener("pinpoint:kept", () => {
+  clearTimeout(resting);
+  resting = setTimeout(() => {
+    const telling = [...document.querySelectorAll("#pp-strip ul, #pp-truth-said, #pp-cut")];
+    if (telling.some((each) => each.offsetParent)) trigger("corrected");
+  }, 1000);
+});
 // Drawn anew for a correction, the strip stays where it was scrolled to, and so does the page.
 let last = "", left = 0;
 element.addEventListener("scroll", (event) => { left = event.target.scrollLeft; }, true);

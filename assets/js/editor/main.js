@@ -34,6 +34,7 @@ function unpacked(value) {
 /** What became of a correction: {sequence, ok, said}. */
 export function receipt(answer) {
   editor?.sync.receipt(answer);
+  if (answer?.ok) document.dispatchEvent(new CustomEvent("pinpoint:kept"));
 }
 
 document.addEventListener("pinpoint:looks", ({ detail }) => {
