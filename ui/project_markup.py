@@ -164,7 +164,7 @@ def _cell(entry: Entry, thumbnail: bytes, objects: Sequence[Outline]) -> str:
     told = f"{found}, {STATES[entry.state]}"
     more = ""
     if entry.disagreement is not None:
-        why = "The part of the objects that its last two answers do not share"
+        why = "The part of the objects that its last two answers to one question do not share"
         more = f'<small title="{why}">{entry.disagreement:.0%} disagree</small>'
     return (
         f'<li data-state="{entry.state}"><button type="button" class="pp-pic" data-act="show" data-n="{entry.id}" '

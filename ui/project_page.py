@@ -231,7 +231,9 @@ def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
             return {made.lost: markup.trouble(ready), made.download: gr.update(visible=False, value=None)}
         size = f"{markup.counted(ready.pictures, 'picture')}, {ready.path.stat().st_size / 1e6:.1f} MB"
         note = f"Masks are cut at {cut}, as on the Picture page." if cut != THRESHOLD else ""
-        words = exports_panel.lost(FORMATS[str(form)], ready.losses, about=size, note=note)
+        if ready.rejected:
+            note += f" {markup.counted(ready.rejected, 'rejected picture')} left out."
+        words = exports_panel.lost(FORMATS[str(form)], ready.losses, about=size, note=note.strip())
         return {made.lost: words, made.download: gr.update(visible=True, value=str(ready.path))}
 
     def stale() -> Updates:

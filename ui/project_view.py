@@ -51,11 +51,12 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A file to download, and what it lost."""
+    """A file to download, and what it lost. rejected: pictures left out, for a person rejected them."""
 
     path: Path
     losses: tuple[Loss, ...]
     pictures: int
+    rejected: int
 
 
 def drawn(view: Viewed, projects: Projects, visitor: str) -> Drawn:
@@ -205,7 +206,7 @@ def prepare(
         first = set(project.naming.names)
         names = [each.name for each in classes(project) if each.name and (each.objects or each.name in first)]
         losses = export_zip(samples, form, path, labels=names, threshold=threshold)
-        return Prepared(path, losses, len(samples))
+        return Prepared(path, losses, len(samples), project.count(Which(Review.REJECTED)))
 
 
 def save(view: Viewed, projects: Projects, visitor: str, shelf: Shelf) -> Path:

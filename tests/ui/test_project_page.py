@@ -685,3 +685,13 @@ def test_shown_again_the_picture_stays_among_those_given_with_it(desk: Desk) -> 
     again = project_bar.acted(again, {"act": "again"}, desk, ME)
     assert [each.member and each.member.picture for each in again.sheets] == [1, None]
     assert project_bar.left_together(again, shown(desk))
+
+
+def test_rejected_pictures_are_left_out_of_a_file_and_counted(desk: Desk) -> None:
+    view = fill(desk, 3)
+    for place in (1, 2, 3):
+        asked(desk, shown(desk, place), "cat")
+    with desk.projects.lend("Garden", ME) as project:
+        project.set_state(2, Review.REJECTED)
+    made = project_view.prepare(view, "coco", False, 127, desk.projects, ME, desk.shelf)
+    assert (made.pictures, made.rejected) == (2, 1)
