@@ -131,6 +131,11 @@ test("as the model said it", () => {
   assert.ok(!isEdited({ ...asSaid(other), review: "open" }));
 });
 
+test("what was edited before it came to this page stays so, whatever is known of it", () => {
+  assert.ok(!isEdited(object()));
+  assert.ok(isEdited({ ...object(), edited: true }));
+});
+
 test("a new object has a number of its own", () => {
   assert.equal(drawn([object(), object({ id: 7 })], "cup", { box: [0, 0, 1, 1] }).id, 8);
   assert.equal(drawn([], "cup", {}).id, 0);

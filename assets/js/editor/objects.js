@@ -75,10 +75,10 @@ export function painted(object, mask, threshold) {
 
 export const thresholdOf = (object, threshold) => object.mask?.threshold ?? threshold;
 
-/** Whether `object` differs from what the model said: label, place or mask. */
+/** Whether `object` differs from what the model said (label, place, mask), or did before it came to this page. */
 export function isEdited(object) {
   const model = object.model;
-  if (!model) return true;
+  if (!model || object.edited) return true;
   const same = (a, b) => (a && b ? a.every((v, at) => Math.abs(v - b[at]) < 1e-7) : !a === !b);
   const mask = object.mask;
   const maskSame = mask ? mask.own && mask.threshold === null && same(mask.frame, model.frame) : !model.frame;
