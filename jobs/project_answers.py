@@ -41,7 +41,8 @@ def _seen(detection: Detection) -> tuple[object, ...]:
 def laid_over(now: Sample | None, said: Sample) -> Sample:
     """The labels after an answer: `now` itself where it says nothing, else what persons touched and what is new.
 
-    Of the same label and nearly at the same place as something a person touched is not new; a note counts it.
+    What is of the same label and nearly at the same place as something a person touched is not new. Notes count what is
+    left out.
     """
     if now is None:
         return said
@@ -63,6 +64,9 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
         words = f"{count} here already as a person left it: that stays." if len(known) == 1 else (
             f"{count} here already as a person left them: those stay.")  # fmt: skip
         notes = (*notes, Note(NoteKind.SKIPPED, words))
+    if gone := len(now.result.detections) - len(stay):
+        objects = "One object" if gone == 1 else f"{gone} objects"
+        notes = (*notes, Note(NoteKind.SKIPPED, f"{objects} nobody had corrected made room for this answer."))
     outcome = Outcome.FOUND if said.result.outcome is Outcome.NONE else said.result.outcome
     merged = replace(said.result, detections=numbered((*stay, *new)), notes=notes, outcome=outcome)
     return replace(said, result=merged)

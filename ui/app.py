@@ -30,6 +30,7 @@ from ui import (
     examples,
     exports_panel,
     family_panel,
+    left_behind,
     markup,
     options_panel,
     picture_panel,
@@ -86,6 +87,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                     sheets = strip.build()
                     album = album_panel.build()
                     cut = cut_panel.build()
+                    left = left_behind.build()
                     bar = project_bar.build()
                     result = result_view.build(first)
                     take = exports_panel.build()
@@ -108,6 +110,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         request_panel.wire(asked, around, desk)
         shown += [album_panel.wire(album, asked.task, around, take, desk), estimate_lines.wire(around, desk)]
         result_view.wire(result, session, desk)
+        shown += [left_behind.wire(left, session, pictures.current, result, desk)]
         shown += [exports_panel.wire(take, session, result, desk)]  # hears of corrections itself
         shown += [project_bar.wire(bar, page, session, pictures, result, desk)]
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)

@@ -15,6 +15,7 @@ from PIL import Image
 
 from backends.paligemma_family import in_gb
 from grounding.backend import Capabilities, Loading
+from grounding.editing import PERSON
 from grounding.images import jpeg_uri
 from grounding.labels import split_labels
 from grounding.types import Note, NoteKind, Outcome, Result, SafetyRating, SafetyReport, Stage, Task, Usage
@@ -239,7 +240,7 @@ def _status(tone: str, inside: str) -> str:
 
 def _asked(answer: Answer) -> str:
     usage = answer.result.usage
-    facts = [answer.task.value.capitalize(), answer.model]
+    facts = ["by hand"] if answer.model == PERSON else [answer.task.value.capitalize(), answer.model]
     if usage:
         facts.append(f"{usage.seconds:.1f} s")
         if total := _tokens(usage):

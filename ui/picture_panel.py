@@ -26,6 +26,7 @@ from ui import actions, addresses, clips, examples, markup
 from ui.components import PictureInput
 from ui.desk import Desk
 from ui.gathering import MAX_PICTURES
+from ui.left_behind import leaving
 from ui.messages import Problem, attempt
 from ui.result_view import ResultView
 from ui.state import Kept, Session, Sheet
@@ -120,6 +121,7 @@ def wire(
         desk.runs.stop(
             str(request.session_hash), replaced=True
         )  # an answer about the picture before would come too late
+        got = leaving(before, got)
         return [got, markup.current_picture(got.picture), "", *result.show_picture(got)]
 
     def upload(file: tuple[str, str] | None, before: Session, request: gr.Request) -> list[Any]:

@@ -21,6 +21,7 @@ from jobs.shelf import folder_name
 from ui import asking, exports_panel, markup, project_markup, project_view, projects
 from ui.desk import Desk
 from ui.form import local_path
+from ui.left_behind import leaving
 from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.project_panel import ProjectPage, build
@@ -100,7 +101,7 @@ def _wire_acts(made: ProjectPage, pages: gr.Tabs, stage: Stage, desk: Desk) -> N
         visitor = str(request.session_hash)
         told: dict[str, object] = chosen._data if isinstance(chosen._data, dict) else {}
         if told.get("act") in ("show", "review"):
-            return open_picture(view, told, visitor)
+            return open_picture(view, now, told, visitor)
         done = attempt(lambda: project_view.act(view, told, desk.projects, visitor))
         if isinstance(done, Problem):
             return {made.said: markup.trouble(done)}
@@ -109,7 +110,7 @@ def _wire_acts(made: ProjectPage, pages: gr.Tabs, stage: Stage, desk: Desk) -> N
         again = {} if looks else stage.again(now, view.project, visitor)
         return {**_show(made, after, desk, visitor, markup.hint(words) if words else ""), **again}
 
-    def open_picture(view: Viewed, told: dict[str, object], visitor: str) -> Updates:
+    def open_picture(view: Viewed, now: Session, told: dict[str, object], visitor: str) -> Updates:
         def find() -> Session:
             if told.get("act") == "review":
                 return projects.first_open(desk.projects, visitor, view.project, view.order, desk.shelf)
@@ -119,7 +120,7 @@ def _wire_acts(made: ProjectPage, pages: gr.Tabs, stage: Stage, desk: Desk) -> N
         got = BUSY if desk.runs.running(visitor) else attempt(find)
         if isinstance(got, Problem):
             return {made.said: markup.trouble(got)}
-        return {made.said: "", pages: gr.Tabs(selected="picture"), **stage.put(got)}
+        return {made.said: "", pages: gr.Tabs(selected="picture"), **stage.put(leaving(now, got))}
 
     for part in (made.shelf, made.head, made.grid, made.labels):
         part.select(press, [made.viewed, stage.session], [*made.shown, *stage.parts, pages], **_SHARED)

@@ -139,7 +139,8 @@ class Session:
     album: all the pictures, where there are several; the one on the stage is at `place`, its entry there is not kept
     up to date. document: what the picture is page `place + 1` of; leaves: its other pages that were shown, by place,
     each with what was found there. member: where the picture is in a project.
-    reel: the clip that pictures of the album are moments of.
+    reel: the clip that pictures of the album are moments of. left: the visit before, where only it has what a person
+    corrected there; it has none itself.
     """
 
     picture: Kept | None = None
@@ -149,6 +150,7 @@ class Session:
     place: int = 0
     document: Paper | None = None
     leaves: Mapping[int, Sheet] = field(default_factory=dict)
+    left: Session | None = None
     member: Member | None = None
     reel: Reel | None = None
 

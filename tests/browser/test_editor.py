@@ -326,3 +326,17 @@ def test_a_finger_selects_and_moves_on_a_phone(browser: Any, page_server: Served
     sizes = page.locator(".pp-ed-tool").evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
     assert min(sizes) >= 40
     context.close()
+
+
+def test_another_picture_leaves_corrections_behind_to_be_brought_back(page: Page, photo: Path) -> None:
+    drag(page, (160, 200), (190, 230))
+    expect(page.locator("#pp-found tbody tr").first).to_contain_text("edited")
+    moved = boxes(page)
+    page.locator("#pp-gallery button").nth(1).click()
+    left = page.locator("#pp-left-behind")
+    expect(left).to_contain_text("with 1 object you corrected, is kept.")
+    expect(page.locator("#pp-found tbody tr")).to_have_count(0)
+    left.get_by_role("button", name="Bring it back").click()
+    expect(page.locator("#pp-found tbody tr")).to_have_count(2)
+    assert boxes(page) == moved
+    expect(left).not_to_contain_text("is kept")
