@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 import numpy as np
@@ -31,6 +31,7 @@ from ui.form import Form, read_form
 from ui.state import Answer, Paper, Session, Sheet, Shelf
 
 ME = "visitor"
+T = TypeVar("T")
 
 
 class Deaf(Echo):
@@ -101,6 +102,11 @@ def form() -> Form:
     return read_form(Task.DETECT, {"prompt": "cat; dog", "backend": "paligemma"}, Settings())
 
 
+def run(what: Coroutine[Any, Any, T]) -> T:
+    with ThreadPoolExecutor(1) as thread:  # the browser tests leave a loop running in this one
+        return thread.submit(asyncio.run, what).result()
+
+
 def ask(
     question: Question, desk: Desk, page: Page, meanwhile: Callable[[], None], drawn: list[Any] | None = None
 ) -> str:
@@ -118,8 +124,7 @@ def ask(
             page.held |= {page.session._id: updates[page.session]} if page.session in updates else {}
         return status
 
-    with ThreadPoolExecutor(1) as thread:  # the browser tests leave a loop running in this one
-        return thread.submit(lambda: asyncio.run(all_of_it())).result()
+    return run(all_of_it())
 
 
 def in_project(desk: Desk) -> int:
@@ -447,7 +452,7 @@ def test_words_about_the_whole_document_come_along_to_a_page_without_objects(des
     now = replace(turned(before, 1, desk), answer=an_owl(desk).answer if found else None)
     question = Question(asked, "Looking", before, lambda: before)
     question.asked = before
-    made = asyncio.run(asking._kept(question, words, lambda: now, desk, ME))
+    made = run(asking._kept(question, words, lambda: now, desk, ME))
     assert isinstance(made, Session)
     assert made.answer is not None
     assert (made.place, made.answer.result.text) == (1, "" if found else "Three pages.")
