@@ -74,6 +74,6 @@ def _offer(left: Session) -> str:
     name = markup.safe(left.picture.name if left.picture and left.picture.name else "The picture before")
     objects = markup.counted(work(left), "object")
     return (
-        f'<p class="pp-hint"><bdi>{name}</bdi>, with {objects} you corrected, is kept. '
+        f'<p class="pp-hint"><span><bdi>{name}</bdi>, with {objects} you corrected, is kept.</span> '
         '<button type="button" class="pp-act" data-act="back">Bring it back</button></p>'
     )
