@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -94,10 +95,11 @@ class Corpus:
         ]
 
     def exchanges(self, row: int, number: int, rng: np.random.Generator) -> list[Exchange]:
-        first = self.first[row]
         _, background = look_of(TRAINING_SEEDS + self.numbers[row // SHARD] * SHARD + row % SHARD)
-        codes_of = lambda k: tuple(int(c) for c in self.codes[first + k])  # noqa: E731
-        return tasks(self.things(row), background, codes_of, rng, number)
+        return tasks(self.things(row), background, partial(self.codes_of, row), rng, number)
+
+    def codes_of(self, row: int, thing: int) -> tuple[int, ...]:
+        return tuple(int(code) for code in self.codes[self.first[row] + thing])
 
     def encoded(self, at: int, exchange: Exchange) -> Encoded:
         """The exchange about the batch's scene `at` as tokens."""

@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,9 +57,7 @@ def gather(folder: Path, known: Known, corpus: Corpus, scenes: np.ndarray) -> It
             things, first = corpus.things(int(row)), int(corpus.first[row])
             for label in sorted({thing.label for thing in things}):
                 meant = having(things, label)
-                exchange = segment(
-                    things, label, meant, lambda k, first=first: tuple(map(int, corpus.codes[first + k]))
-                )
+                exchange = segment(things, label, meant, partial(corpus.codes_of, int(row)))
                 found.append((corpus.encoded(at, exchange), [first + k for k in meant]))
         found.sort(key=lambda each: len(each[0].prompt) + len(each[0].answer))
         rows = pad([each for each, _ in found])

@@ -112,10 +112,11 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         result_view.wire(result, session, desk)
         shown += [left_behind.wire(left, session, pictures.current, result, desk)]
         shown += [exports_panel.wire(take, session, result, desk)]  # hears of corrections itself
-        shown += [project_bar.wire(bar, page, session, pictures, result, desk)]
+        in_project = project_bar.wire(bar, session, pictures, result, desk)
         project_page.wire(project, project_tab, pages, session, pictures, result, desk)
         shown += compare_page.wire(compared, page, pages, session, result, side, tabs, desk)
-        follow(session.change, shown)
+        follow(page.load, [in_project])
+        follow(session.change, [*shown, in_project])
         follow(sheets.corrected, corrected)
         batch_page.wire(batch, around, Batches(home(settings, private), settings, pool), desk)
 

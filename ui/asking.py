@@ -14,11 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import uuid4
 
 import gradio as gr
 
-from backends import SPECS
 from grounding.types import Outcome, Result
 from ui import actions, corrections, gathering, markup, projects
 from ui.desk import Desk
@@ -26,7 +24,7 @@ from ui.form import Form
 from ui.messages import REPLACED, STOPPED, Problem, attempt
 from ui.result_view import ResultView
 from ui.runs import PATIENCE_S, POLL_S, News, Run
-from ui.state import Answer, Session, Sheet, live
+from ui.state import Answer, Session, live
 
 _REDRAW_S = 0.25  # between drawings of a growing answer; one that took long is followed by a longer pause
 _REDRAW_SHARE = 4
@@ -180,10 +178,7 @@ def _came(asked: Session, answered: Session) -> dict[Path, Answer | None]:
 def _page(now: Session, place: int) -> Session:
     """A page of the document that was shown before on the stage again, if it is not there now."""
     there = now.leaves.get(place)
-    if place == now.place or there is None or now.picture is None:
-        return now
-    leaves = {**now.leaves, now.place: Sheet(now.picture, now.answer, member=now.member)}
-    return replace(now, picture=there.picture, answer=there.answer, member=there.member, place=place, leaves=leaves)
+    return now if place == now.place or there is None or now.picture is None else now.leaf(place, there)
 
 
 def _turned_back(made: Session, held: Session) -> Session:
@@ -191,16 +186,9 @@ def _turned_back(made: Session, held: Session) -> Session:
     if made.document is None or made.document is not held.document or made.place == held.place:
         return made
     back, words = _page(made, held.place), made.answer
-    if words is None or not _of_the_whole(words) or (back.answer and back.answer.result.detections):
+    if words is None or not gathering.about_whole(words) or (back.answer and back.answer.result.detections):
         return back
-    return replace(
-        back, answer=replace(words, result=replace(words.result, detections=()), said=None, number=uuid4().hex)
-    )
-
-
-def _of_the_whole(answer: Answer) -> bool:
-    asked = answer.asked
-    return asked is not None and gathering.reads_document(answer.task, SPECS[asked.backend].capabilities)
+    return replace(back, answer=words.words())
 
 
 def _elsewhere(question: Question, got: Session, result: ResultView) -> Updates:
@@ -209,7 +197,7 @@ def _elsewhere(question: Question, got: Session, result: ResultView) -> Updates:
     if asked is None or got.document is None or got.place == asked.place:
         return {}
     there = got.leaves.get(asked.place)
-    if there is None or there.answer is None or _of_the_whole(there.answer):
+    if there is None or there.answer is None or gathering.about_whole(there.answer):
         return {}
     return {result.status: markup.hint(f"The answer is on page {asked.place + 1}, which was asked about.")}
 

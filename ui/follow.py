@@ -47,7 +47,7 @@ def listed(
 
 
 def follow(changed: Callable[..., Any], followers: Sequence[Follower]) -> None:
-    """Call all of `followers` at each event `changed`: of the session, or of a script that saw a correction kept.
+    """Call all of `followers` at each event `changed`: of session or page, or of a script that saw a correction kept.
 
     Corrections go past Gradio's queue, where it tells of no state that changed.
     """

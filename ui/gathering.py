@@ -16,7 +16,7 @@ from grounding.images import Picture
 from grounding.types import Detection, Note, NoteKind, Request, Result, Task
 from ui.form import Form
 from ui.options import heeded
-from ui.state import Kept, Paper, Session
+from ui.state import Answer, Kept, Paper, Session
 
 MAX_PICTURES = max(each.capabilities.max_images for each in SPECS.values())
 """On the page at once; what any of the backends takes in one prompt."""
@@ -105,6 +105,12 @@ def share(result: Result, place: int) -> Result:
 
 def _names(found: list[Detection]) -> list[str]:
     return [f"“{each.label[:30]}”" for each in found[:5]]
+
+
+def about_whole(answer: Answer) -> bool:
+    """Whether its words are about a whole document, and so about each of its pages."""
+    asked = answer.asked
+    return asked is not None and reads_document(answer.task, SPECS[asked.backend].capabilities)
 
 
 def reads_document(task: Task, capabilities: Capabilities) -> bool:

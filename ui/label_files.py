@@ -20,7 +20,6 @@ from grounding.exports import FORMATS, IMPORTED, Format, Loss, export, export_zi
 from grounding.labels import Sample, split_labels
 from grounding.types import Detection, Note, NoteKind, Origin, Outcome, Result, Task, View
 from jobs.answers import WITH_PICTURES
-from jobs.project_answers import corrected
 from ui.state import Answer, Session, Sheet, Shelf, file_stem
 
 _NO_ANSWER = Result(Outcome.FAILED, "Nobody asked about this picture.")
@@ -213,8 +212,7 @@ def _answer(sample: Sample, file: str, form: Format) -> tuple[Answer, list[str]]
 
 def _replaced(sheet: Sheet) -> list[str]:
     """What the file takes the place of; in a project a person's work stays."""
-    found = sheet.answer.result.detections if sheet.answer and sheet.member is None else ()
-    count = sum(map(corrected, found))
+    count = sheet.corrected
     if not count:
         return []
     were = "1 object you corrected was" if count == 1 else f"{count} objects you corrected were"

@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from jobs.project_answers import corrected
 from ui import asking, markup
 from ui.desk import Desk
 from ui.follow import Follower, Values
@@ -15,18 +14,14 @@ from ui.result_view import ResultView
 from ui.state import Session
 
 _LISTEN = """
-element.addEventListener("click", async (event) => {
-  const sync = document.querySelector(".pp-ed")?.editor?.sync;
-  if (event.target.closest("[data-act]") && (!sync?.pending || await sync.leave())) trigger("select", {});
-});
+element.addEventListener("click", (event) => { if (event.target.closest("[data-act]")) trigger("select", {}); });
 """
 
 
 def work(session: Session) -> int:
     """How many objects hold a person's work that is in no project."""
-    sheets = (*session.sheets, *(sheet for place, sheet in session.leaves.items() if place != session.place))
-    found = (each for sheet in sheets if sheet.answer and not sheet.member for each in sheet.answer.result.detections)
-    return sum(map(corrected, found))
+    others = (sheet for place, sheet in session.leaves.items() if place != session.place)
+    return sum(sheet.corrected for sheet in (*session.sheets, *others))
 
 
 def leaving(before: Session, after: Session) -> Session:

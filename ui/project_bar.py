@@ -66,9 +66,7 @@ def build() -> ProjectBar:
     return ProjectBar(bar, gr.HTML("", elem_id="pp-member-said"))
 
 
-def wire(
-    made: ProjectBar, page: gr.Blocks, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk
-) -> Follower:
+def wire(made: ProjectBar, session: gr.State, pictures: PicturePanel, result: ResultView, desk: Desk) -> Follower:
     def act(now: Session, chosen: gr.EventData, request: gr.Request) -> dict[Any, Any]:
         visitor = str(request.session_hash)
         after = BUSY if desk.runs.running(visitor) else attempt(lambda: acted(now, chosen._data, desk, visitor))
@@ -86,14 +84,9 @@ def wire(
         drawn = attempt(lambda: project_markup.bar(now, names(now, desk, visitor)))
         return {made.bar: markup.trouble(drawn) if isinstance(drawn, Problem) else drawn}
 
-    def begin(now: Session, request: gr.Request) -> str:
-        drawn: str = show({session: now}, str(request.session_hash))[made.bar]
-        return drawn
-
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     outputs = [session, pictures.current, made.said, *result.cleared]
     made.bar.select(act, session, outputs, concurrency_id="picture", concurrency_limit=4, trigger_mode="once", **quiet)
-    page.load(begin, session, made.bar, queue=False, **quiet)
     return Follower(show, [session], [made.bar])
 
 

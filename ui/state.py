@@ -20,6 +20,7 @@ from grounding.images import Picture
 from grounding.types import Detection, Note, Result, Review, Task
 from grounding.video import Clip
 from jobs.project import Order
+from jobs.project_answers import corrected
 from ui.form import Form
 
 SHOWN_SIDE = 1280
@@ -92,6 +93,10 @@ class Answer:
     asked: Form | None = None
     at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
+    def words(self) -> Answer:
+        """The same words, of no page: without objects, so with a number of its own."""
+        return replace(self, result=replace(self.result, detections=()), said=None, number=uuid.uuid4().hex)
+
 
 @dataclass(frozen=True, eq=False)
 class Paper:
@@ -130,6 +135,11 @@ class Sheet:
     scene: int | None = None
     member: Member | None = None
 
+    @property
+    def corrected(self) -> int:
+        """How many objects hold a person's work that is in no project."""
+        return sum(map(corrected, self.answer.result.detections)) if self.answer and not self.member else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Session:
@@ -161,6 +171,14 @@ class Session:
             return ()
         now = Sheet(self.picture, self.answer, self.scene, self.member)
         return (*self.album[: self.place], now, *self.album[self.place + 1 :]) if self.album else (now,)
+
+    def leaf(self, place: int, sheet: Sheet) -> Session:
+        """The document's page at `place` on the stage; the one that was there is kept as it is."""
+        assert self.picture is not None
+        leaves = {**self.leaves, self.place: Sheet(self.picture, self.answer, member=self.member)}
+        return replace(
+            self, picture=sheet.picture, answer=sheet.answer, member=sheet.member, place=place, leaves=leaves
+        )
 
     def showing(self, sheets: tuple[Sheet, ...], place: int) -> Session:
         """The same visit with these pictures, the one at `place` on the stage."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from backends import SPECS
 from grounding import documents, video
 from grounding.errors import RequestError
 from grounding.types import Outcome
@@ -18,7 +16,7 @@ from ui import asking, markup
 from ui.corrections import labels_of
 from ui.desk import Desk
 from ui.follow import Follower, Values
-from ui.gathering import reads_document
+from ui.gathering import about_whole
 from ui.messages import Problem, attempt
 from ui.state import Answer, Kept, Reel, Session, Sheet, Shelf, live
 from ui.tabs.prompt import Around
@@ -154,22 +152,14 @@ def leaf(now: Session, place: int, shelf: Shelf, latest: Callable[[Session], Ses
         kept = shelf.keep(documents.page(shelf.open_document(now.document), place + 1))
         there = replace(there, picture=kept) if there else Sheet(kept)
     now = latest(now)
-    assert now.picture is not None
-    leaves = {**now.leaves, now.place: Sheet(now.picture, now.answer, member=now.member)}
-    answer = _beside_words(now.answer, there.answer)
-    return replace(now, picture=there.picture, place=place, answer=answer, leaves=leaves, member=there.member)
+    return now.leaf(place, replace(there, answer=_beside_words(now.answer, there.answer)))
 
 
 def _beside_words(before: Answer | None, own: Answer | None) -> Answer | None:
     """The page's own answer; where that is none, or only words, the words of `before` about the whole document."""
-    if before is None or not _about_all(before) or (own and (own.result.detections or not _about_all(own))):
+    if before is None or not about_whole(before) or (own and (own.result.detections or not about_whole(own))):
         return own
-    return replace(before, result=replace(before.result, detections=()), said=None, number=uuid.uuid4().hex)
-
-
-def _about_all(answer: Answer) -> bool:
-    asked = answer.asked
-    return asked is not None and reads_document(answer.task, SPECS[asked.backend].capabilities)
+    return before.words()
 
 
 def drawn(session: Session) -> str:

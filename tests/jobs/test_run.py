@@ -324,24 +324,21 @@ def test_a_pause_longer_than_two_minutes_is_not_sat_out(wait_s: float) -> None:
     assert pace.waiting_s() == 0
 
 
-def test_ten_pictures_in_a_row_without_an_answer_end_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        pytest.param(BackendError("Gemini cannot be reached. Check the internet connection."), 10, id="ten in a row"),
+        pytest.param(ConfigError("Google did not accept this key. Check it, or make another."), 1, id="a refused key"),
+    ],
+)
+def test_no_answer_to_ten_in_a_row_or_a_refused_key_ends_the_run(tmp_path: Path, error: Exception, asked: int) -> None:
     def say(name: str) -> Result:
-        raise BackendError("Gemini cannot be reached. Check the internet connection, then try again.")
+        raise error
 
     backend = Echo(say)
     steps(tmp_path, sources(40), backend, parallel=1)
-    assert len(backend.asked) == 10
-    assert outcomes(tmp_path, sources(40)) == {"failed": 10, "not asked": 30}
-
-
-def test_a_key_that_is_refused_ends_the_run_with_the_first_picture(tmp_path: Path) -> None:
-    def say(name: str) -> Result:
-        raise ConfigError("Google did not accept this key. Check it, or make a new one in AI Studio.")
-
-    backend = Echo(say)
-    steps(tmp_path, sources(40), backend, parallel=1)
-    assert len(backend.asked) == 1
-    assert outcomes(tmp_path, sources(40)) == {"failed": 1, "not asked": 39}
+    assert len(backend.asked) == asked
+    assert outcomes(tmp_path, sources(40)) == {"failed": asked, "not asked": 40 - asked}
 
 
 def test_stopping_and_closing_keep_what_was_answered(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import { Editor } from "./editor.js";
 const WORKS_ON = ".pp-needs-saved button, button.pp-needs-saved";
 /** So do those that bring another answer or picture, for what is not kept by then never is. */
 const LEAVES = "button.pp-needs-picture, .pp-needs-picture button, #pp-each, #pp-pick, #pp-cut button, " +
-  "#pp-gallery button, #pp-compose, #pp-fetch";
+  "#pp-left-behind button, #pp-gallery button, #pp-compose, #pp-fetch";
 
 let editor = null;
 let looks = null;
