@@ -18,18 +18,20 @@ from grounding.exports import fields, outlines, shapes
 from grounding.exports.bundle import Bundle
 from grounding.exports.extras import Origins, extras, read_extras, read_origins
 from grounding.exports.format import (
+    PX_DECIMALS,
     File,
     Format,
     Labels,
     Names,
     answered,
+    bbox_px,
     classes_of,
     picture_file,
     read_sample,
     size_of,
 )
 from grounding.exports.results import to_bytes
-from grounding.geometry import area_px, coco_rle, to_px
+from grounding.geometry import area_px, coco_rle
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Box, Detection, Outcome, SoftMask
 
@@ -85,11 +87,11 @@ def coco_polygons_format(
 def _shape(
     detection: Detection, frame: Box, size_wh: tuple[int, int], threshold: int, segmentation: Segmentation
 ) -> dict[str, Any]:
-    x1, y1, x2, y2 = to_px(frame, size_wh)
+    x, y, width, height = bbox_px(frame, size_wh)
     mask = detection.mask
     return {
-        "bbox": [x1, y1, x2 - x1, y2 - y1],
-        "area": (x2 - x1) * (y2 - y1) if mask is None else area_px(mask, size_wh, threshold),
+        "bbox": [x, y, width, height],
+        "area": round(width * height, PX_DECIMALS) if mask is None else area_px(mask, size_wh, threshold),
         "segmentation": [] if mask is None else segmentation(mask, size_wh, threshold),
         "iscrowd": 0,
     }

@@ -20,13 +20,14 @@ from grounding.exports.format import (
     Names,
     Part,
     answered,
+    box_px,
     classes_of,
     grouped,
     picture_file,
+    point_px,
     read_sample,
     size_of,
 )
-from grounding.geometry import to_px
 from grounding.labels import LabelSet, Sample
 from grounding.types import THRESHOLD, Detection
 
@@ -68,7 +69,7 @@ def _add_object(
     }
     parts: list[tuple[str, dict[str, object]]] = []
     if detection.box is not None:
-        edges = (f"{each:.4f}" for each in to_px(detection.box, size_wh))
+        edges = (f"{each:.4f}" for each in box_px(detection.box, size_wh))
         parts.append(("box", dict(zip(("xtl", "ytl", "xbr", "ybr"), edges, strict=True))))
     if detection.mask is not None:
         crop = shapes.pixels_of(detection.mask, size_wh, threshold)
@@ -76,7 +77,7 @@ def _add_object(
         runs = ", ".join(map(str, shapes.row_runs(crop[0])))
         parts.append(("mask", {"rle": runs, "left": left, "top": top, "width": right - left, "height": bottom - top}))
     if detection.point is not None:
-        at = f"{detection.point.x * size_wh[0]:.4f},{detection.point.y * size_wh[1]:.4f}"
+        at = ",".join(f"{each:.4f}" for each in point_px(detection.point, size_wh))
         parts.append(("points", {"points": at}))
     if len(parts) > 1:
         common["group_id"] = group

@@ -15,6 +15,7 @@ from grounding.codecs.mask_tokens import MaskCodec
 from grounding.errors import GroundingError
 from grounding.exports.bundle import Bundle
 from grounding.exports.shapes import Crop, mask_of, union
+from grounding.geometry import to_px
 from grounding.images import load
 from grounding.labels import LabelSet, Sample
 from grounding.types import THRESHOLD, Box, Detection, Outcome, Point, Result, Review, Task
@@ -72,6 +73,29 @@ def size_of(sample: Sample) -> tuple[int, int]:
     """The size of a sample that came out of `answered`."""
     assert sample.size_wh is not None
     return sample.size_wh
+
+
+PX_DECIMALS = 4
+"""Of the pixels that files say. A float's own noise (148.00000000000003) begins far behind; COCO's own files have two,
+and a thousandth of a picture one pixel wide, the finest step on any model's grid, is still ten of the last.
+"""
+
+
+def box_px(box: Box, size_wh: tuple[int, int]) -> tuple[float, float, float, float]:
+    """x1, y1, x2, y2 in pixels as files say them."""
+    x1, y1, x2, y2 = (round(each, PX_DECIMALS) for each in to_px(box, size_wh))
+    return x1, y1, x2, y2
+
+
+def bbox_px(box: Box, size_wh: tuple[int, int]) -> tuple[float, float, float, float]:
+    """x, y, width, height as COCO has them, between the edges that `box_px` gives: never out of the picture."""
+    x1, y1, x2, y2 = box_px(box, size_wh)
+    return x1, y1, round(x2 - x1, PX_DECIMALS), round(y2 - y1, PX_DECIMALS)
+
+
+def point_px(point: Point, size_wh: tuple[int, int]) -> tuple[float, float]:
+    """x, y in pixels as files say them."""
+    return round(point.x * size_wh[0], PX_DECIMALS), round(point.y * size_wh[1], PX_DECIMALS)
 
 
 def read_sample(

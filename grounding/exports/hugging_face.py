@@ -17,8 +17,19 @@ from grounding.errors import ConfigError, RequestError
 from grounding.exports import fields, shapes
 from grounding.exports.bundle import Bundle, parse_json
 from grounding.exports.extras import Origins, extras, read_extras, read_origins
-from grounding.exports.format import File, Format, Labels, Names, answered, picture_file, read_sample, size_of
-from grounding.geometry import coco_rle, to_px
+from grounding.exports.format import (
+    File,
+    Format,
+    Labels,
+    Names,
+    answered,
+    bbox_px,
+    picture_file,
+    point_px,
+    read_sample,
+    size_of,
+)
+from grounding.geometry import coco_rle
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Detection, Task
 
@@ -88,10 +99,9 @@ def _object(detection: Detection, size_wh: tuple[int, int], threshold: int, orig
     said: dict[str, Any] = dict.fromkeys(_OBJECT)
     said["label"] = detection.label
     if detection.box is not None:
-        x1, y1, x2, y2 = to_px(detection.box, size_wh)
-        said["bbox"] = [x1, y1, x2 - x1, y2 - y1]
+        said["bbox"] = list(bbox_px(detection.box, size_wh))
     if detection.point is not None:
-        said["point"] = [detection.point.x * size_wh[0], detection.point.y * size_wh[1]]
+        said["point"] = list(point_px(detection.point, size_wh))
     if detection.mask is not None:
         said["mask"] = coco_rle(detection.mask, size_wh, threshold)
     return said | extras(detection, origins)

@@ -29,13 +29,14 @@ from grounding.exports.format import (
     Names,
     Part,
     answered,
+    box_px,
     grouped,
     picture_file,
+    point_px,
     read_sample,
     size_of,
 )
 from grounding.exports.results import to_bytes
-from grounding.geometry import to_px
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Detection
 
@@ -73,14 +74,14 @@ def _shapes(
 ) -> list[dict[str, Any]]:
     places: list[tuple[str, list[list[float]], str | None]] = []
     if detection.box is not None:
-        x1, y1, x2, y2 = to_px(detection.box, size_wh)
+        x1, y1, x2, y2 = box_px(detection.box, size_wh)
         places.append(("rectangle", [[x1, y1], [x2, y2]], None))
     if detection.mask is not None:
         crop = shapes.pixels_of(detection.mask, size_wh, threshold)
         left, top, right, bottom = shapes.bounds(crop)
         places.append(("mask", [[left, top], [right - 1, bottom - 1]], _png(crop[0])))  # the last pixel is included
     if detection.point is not None:
-        places.append(("point", [[detection.point.x * size_wh[0], detection.point.y * size_wh[1]]], None))
+        places.append(("point", [list(point_px(detection.point, size_wh))], None))
     said = extras(detection, origins)
     return [
         {

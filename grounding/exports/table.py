@@ -1,5 +1,5 @@
 """CSV: one row per object, a row without an object for a picture that has none. Masks are COCO's run lengths in a cell,
-or the name of a PNG. Boxes are pixels, unrounded; what is not known is an empty cell.
+or the name of a PNG. Boxes are pixels and parts of them; what is not known is an empty cell.
 
 A cell that a spreadsheet would run as a formula gets an apostrophe in front (ASVS 1.2.10), which reading takes away.
 """
@@ -17,8 +17,19 @@ from grounding.errors import RequestError
 from grounding.exports import fields, shapes
 from grounding.exports.bundle import Bundle, parse_json
 from grounding.exports.extras import Origins, extras, origin_from_json, read_extras
-from grounding.exports.format import File, Format, Labels, Names, answered, picture_file, read_sample, size_of
-from grounding.geometry import coco_rle, to_px
+from grounding.exports.format import (
+    File,
+    Format,
+    Labels,
+    Names,
+    answered,
+    box_px,
+    picture_file,
+    point_px,
+    read_sample,
+    size_of,
+)
+from grounding.geometry import coco_rle
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Detection, SoftMask, Task
 
@@ -57,12 +68,11 @@ def picture_row(sample: Sample, name: str) -> dict[str, Any]:
 
 def object_row(sample: Sample, detection: Detection) -> dict[str, Any]:
     """All but the mask."""
-    width, height = size_of(sample)
     row: dict[str, Any] = {"label": detection.label}
     if detection.box is not None:
-        row |= zip(_BOX, to_px(detection.box, (width, height)), strict=True)
+        row |= zip(_BOX, box_px(detection.box, size_of(sample)), strict=True)
     if detection.point is not None:
-        row |= zip(_POINT, (detection.point.x * width, detection.point.y * height), strict=True)
+        row |= zip(_POINT, point_px(detection.point, size_of(sample)), strict=True)
     origins = Origins()
     row |= extras(detection, origins)
     for name in _LISTS:
