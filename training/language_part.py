@@ -1,22 +1,20 @@
 """Trains the language part on a trained tower: `python -m training.language_part`.
 
-Runs Gemma's own weights through a leaner forward pass (the last layer works at answer positions only) that is tested
-to give transformers' numbers. Starts from what the tower's heads learned: words and coordinates share their directions.
+Starts from what the tower's heads learned: words and coordinates share their directions. Steps take `lean_pass`.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 from transformers import PaliGemmaForConditionalGeneration
 
 from grounding.types import Box
@@ -24,11 +22,12 @@ from scenes import COLOURS, LABELS
 from scenes.composing import look_of
 from scenes.language import Exchange, tasks
 from training.architecture import PatchLinear, build, config
+from training.lean_pass import Encoded, Rows, answer_states, pad, token_losses
 from training.mask_codec import MaskVAE
 from training.optimising import Masters, join
 from training.planting import plant
 from training.render import shards
-from training.settings import CHECKPOINT, GRID, IMAGE_TOKENS, ROPE_THETA, RUNS, SHARD, TEXT, TRAINING_SEEDS
+from training.settings import CHECKPOINT, GRID, IMAGE_TOKENS, RUNS, SHARD, TRAINING_SEEDS
 from training.tokenizer import build as build_tokenizer
 from training.tower import Heads, Known, load_known, losses, pixels
 
@@ -39,26 +38,6 @@ class Thing(NamedTuple):
     label: str
     colour: str
     box: Box
-
-
-class Encoded(NamedTuple):
-    """An exchange as tokens. weight: of each answer token in the loss."""
-
-    scene: int
-    prompt: list[int]
-    answer: list[int]
-    weight: list[float]
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Token rows [image | bos prompt newline | answer eos], right-padded; `prefix` counts the bidirectional part."""
-
-    scene: Tensor  # int[n], which of the batch's scenes
-    tokens: Tensor  # int[n, t]
-    prefix: Tensor  # int[n]
-    length: Tensor  # int[n]
-    weight: Tensor  # float[n, t], of each answer token in the loss
 
 
 def on_grid(corners: Sequence[float]) -> Box:
@@ -129,71 +108,6 @@ class Corpus:
         return [pad(found[k : k + size]) for k in range(0, len(found), size)]
 
 
-def pad(found: Sequence[Encoded]) -> Rows:
-    longest = max(len(each.prompt) + len(each.answer) for each in found)
-    tokens, weight = torch.zeros(len(found), longest, dtype=torch.long), torch.zeros(len(found), longest)
-    for k, each in enumerate(found):
-        asked, whole = len(each.prompt), len(each.prompt) + len(each.answer)
-        tokens[k, :whole] = torch.tensor(each.prompt + each.answer)
-        weight[k, asked:whole] = torch.tensor(each.weight)
-    prefix = torch.tensor([len(each.prompt) for each in found])
-    length = prefix + torch.tensor([len(each.answer) for each in found])
-    return Rows(torch.tensor([each.scene for each in found]), tokens, prefix, length, weight)
-
-
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    half = x.shape[-1] // 2
-    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
-
-
-def _norm(layer: nn.Module, x: Tensor) -> Tensor:
-    y = x.float()
-    y = y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6)
-    return (y * (1 + layer.weight.float())).to(x.dtype)
-
-
-def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Final states float[m, d] where answers are to be said, and the tokens int[m] due there with their weights."""
-    n, t = rows.tokens.shape
-    width, head = TEXT["hidden_size"], TEXT["head_dim"]
-    x = F.embedding(rows.tokens, text.embed_tokens.weight) * width**0.5
-    x = torch.cat([z[rows.scene].to(x.dtype), x[:, IMAGE_TOKENS:]], 1)
-    at = torch.arange(t)
-    seen = (at[None, None] < rows.prefix[:, None, None]) | (at[None, None] <= at[None, :, None])
-    seen &= at[None, None] < rows.length[:, None, None]
-    bias = torch.zeros(n, 1, t, t, dtype=x.dtype).masked_fill_(~seen[:, None], -1e4)
-    angle = (at + 1.0)[:, None] / ROPE_THETA ** (torch.arange(0, head, 2) / head)
-    cos, sin = (torch.cat([f, f], -1).to(x.dtype) for f in (angle.cos(), angle.sin()))
-    says = (at[None] >= rows.prefix[:, None] - 1) & (at[None] < rows.length[:, None] - 1)
-    last = len(text.layers) - 1
-    for depth, layer in enumerate(text.layers):
-        y = _norm(layer.input_layernorm, x)
-        a = layer.self_attn
-        k = _turned(F.linear(y, a.k_proj.weight).view(n, t, -1, head).transpose(1, 2), cos, sin)
-        v = F.linear(y, a.v_proj.weight).view(n, t, -1, head).transpose(1, 2)
-        q_at, q_bias, q_cos, q_sin = slice(None), bias, cos, sin
-        if depth == last:  # nobody looks at other positions any more
-            start = int(rows.prefix.min()) - 1
-            q_at, q_bias, q_cos, q_sin = slice(start, None), bias[:, :, start:], cos[start:], sin[start:]
-            x, y, says = x[:, q_at], y[:, q_at], says[:, q_at]
-        q = _turned(F.linear(y, a.q_proj.weight).view(n, y.shape[1], -1, head).transpose(1, 2), q_cos, q_sin)
-        p = (torch.matmul(q * head**-0.5, k.transpose(-1, -2)) + q_bias).softmax(-1)
-        x = x + F.linear(torch.matmul(p, v).transpose(1, 2).reshape(n, y.shape[1], -1), a.o_proj.weight)
-        y = _norm(layer.post_attention_layernorm, x)
-        m = layer.mlp
-        hidden = F.gelu(F.linear(y, m.gate_proj.weight), approximate="tanh") * F.linear(y, m.up_proj.weight)
-        x = x + F.linear(hidden, m.down_proj.weight)
-    start = t - x.shape[1]
-    due = says[:, :-1]
-    return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][due], rows.weight[:, start + 1 :][due]
-
-
-def token_losses(states: Tensor, said: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy float[m], and the tokens int[m] that would be said."""
-    logits = F.linear(states, table).float()
-    return F.cross_entropy(logits, said, reduction="none"), logits.argmax(-1)
-
-
 def mask_codes(known_masks: np.ndarray) -> np.ndarray:
     """The 16 codes of every mask, by the codec that ships with the checkpoint."""
     path = RUNS / "codes.npy"
@@ -216,10 +130,8 @@ def _patches(net: nn.ModuleDict, known: Known) -> Tensor:
     return z[torch.from_numpy(known.owner[scenes]).flatten() >= 0]
 
 
-def train(rank: int, workers: int, args: argparse.Namespace) -> None:
-    join(rank, workers, 29512)
-    known = load_known()
-    corpus = Corpus(known, np.load(RUNS / "codes.npy"))
+def _network(corpus: Corpus, known: Known) -> nn.ModuleDict:
+    """Tower, projector, heads and text: planted on the trained tower, or as the checkpoint ships."""
     size = corpus.tokenizer.get_vocab_size()
     model = build(config(size, corpus.image, pad=0, bos=corpus.bos, eos=corpus.eos))
     inner, heads = model.model, Heads()
@@ -234,6 +146,27 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     net["text"] = inner.language_model
     inner.vision_tower.config._attn_implementation = "matmul"
     inner.vision_tower.embeddings.patch_embedding = PatchLinear(inner.vision_tower.embeddings.patch_embedding)
+    return net
+
+
+@torch.no_grad()
+def _counted(loss: Tensor, guess: Tensor, said: Tensor, corpus: Corpus) -> dict[str, float]:
+    """Of places, mask codes and words: their loss, how many they are, how many right (of places: how far off)."""
+    place, seg = (said >= corpus.loc0) & (said < corpus.seg0), said >= corpus.seg0
+    found: dict[str, float] = {}
+    for name, of in (("place", place), ("seg", seg), ("word", ~place & ~seg)):
+        right = (guess - said).abs() if name == "place" else (guess == said).float()
+        found[name], found[name + "_n"] = float(loss[of].sum()), int(of.sum())
+        found[name + "_ok"] = float(right[of].float().clamp(max=300).sum())
+    return found
+
+
+def train(rank: int, workers: int, args: argparse.Namespace) -> None:
+    join(rank, workers, 29512)
+    known = load_known()
+    corpus = Corpus(known, np.load(RUNS / "codes.npy"))
+    net = _network(corpus, known)
+    heads = net["heads"]
     frozen = ("vision_tower", "projector", "heads") if args.freeze else ()
     for name, p in net.named_parameters():
         p.requires_grad_(not name.startswith(frozen) if frozen else True)
@@ -256,20 +189,13 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
             z = net["projector"](net["vision_tower"](pixels(known, scenes)).last_hidden_state)
         leaf = z.detach().requires_grad_(not args.freeze)
         groups = corpus.rows(scenes, args.prompts, args.groups, rng)
-        parts: dict[str, float] = {}
+        parts: Counter[str] = Counter()
         weight_all = sum(float(g.weight.sum()) for g in groups)
         for rows in groups:
             states, said, weight = answer_states(net["text"], leaf, rows)
             loss, guess = token_losses(states, said, net["text"].embed_tokens.weight)
-            place = (said >= corpus.loc0) & (said < corpus.seg0)
-            seg = said >= corpus.seg0
             ((weight * loss).sum() / weight_all).backward()
-            with torch.no_grad():
-                for name, of in (("place", place), ("seg", seg), ("word", ~place & ~seg)):
-                    parts[name] = parts.get(name, 0) + float(loss[of].sum())
-                    parts[name + "_n"] = parts.get(name + "_n", 0) + int(of.sum())
-                    right = (guess - said).abs() if name == "place" else (guess == said).float()
-                    parts[name + "_ok"] = parts.get(name + "_ok", 0) + float(right[of].float().clamp(max=300).sum())
+            parts.update(_counted(loss, guess, said, corpus))
         if not args.freeze:
             owner = torch.from_numpy(known.owner[scenes]).long().flatten()
             dense, _ = losses(heads, z.flatten(0, 1), owner, known)

@@ -22,7 +22,8 @@ from transformers import PaliGemmaForConditionalGeneration
 
 from scenes.language import having, segment
 from training.architecture import PatchLinear
-from training.language_part import Corpus, Rows, answer_states, pad
+from training.language_part import Corpus
+from training.lean_pass import Rows, answer_states, pad
 from training.mask_codec import MaskVAE
 from training.render import shards
 from training.settings import CHECKPOINT, MASK_CODES, RUNS

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from training.architecture import build, config, coordinate_basis
-from training.language_part import Encoded, Rows, answer_states, on_grid, pad, silence_between, token_losses
+from training.language_part import on_grid, silence_between
+from training.lean_pass import Encoded, Rows, answer_states, pad, token_losses
 from training.mask_decoder import said_codes, soft_iou
 from training.settings import GRID, IMAGE_TOKENS
 from training.tokenizer import build as build_tokenizer
