@@ -8,8 +8,8 @@ from dataclasses import replace
 from grounding.editing import PERSON, as_said, numbered
 from grounding.exports import IMPORTED
 from grounding.labels import Naming, Sample, split_labels
-from grounding.matching import compare
-from grounding.types import Box, Detection, Note, NoteKind, Outcome, Review, Task
+from grounding.matching import compare, matched
+from grounding.types import Box, Detection, Note, NoteKind, Outcome, Review, SoftMask, Task
 
 
 def touched(detection: Detection) -> bool:
@@ -58,29 +58,43 @@ def laid_over(now: Sample | None, said: Sample) -> Sample:
     assert said.size_wh is not None
     known = _said_again(stay, said.result.detections, said.size_wh)
     new = [each for place, each in enumerate(said.result.detections) if place not in known]
+    masks = {known[place]: each.mask for place, each in enumerate(said.result.detections) if place in known}
+    filled = tuple(_filled(each, masks.get(place)) for place, each in enumerate(stay))
+    got = sum(one is not other for one, other in zip(stay, filled, strict=True))
     notes = said.result.notes
     if known:
         count = "One object was" if len(known) == 1 else f"{len(known)} objects were"
         words = f"{count} here already as a person left it: that stays." if len(known) == 1 else (
             f"{count} here already as a person left them: those stay.")  # fmt: skip
+        if got:
+            words += f" {got} of them got the mask that was missing." if len(known) > 1 else " It got its mask."
         notes = (*notes, Note(NoteKind.SKIPPED, words))
     if gone := len(now.result.detections) - len(stay):
         objects = "One object" if gone == 1 else f"{gone} objects"
         notes = (*notes, Note(NoteKind.SKIPPED, f"{objects} nobody had corrected made room for this answer."))
     outcome = Outcome.FOUND if said.result.outcome is Outcome.NONE else said.result.outcome
-    merged = replace(said.result, detections=numbered((*stay, *new)), notes=notes, outcome=outcome)
+    merged = replace(said.result, detections=numbered((*filled, *new)), notes=notes, outcome=outcome)
     return replace(said, result=merged)
 
 
-def _said_again(stay: Sequence[Detection], said: Sequence[Detection], size_wh: tuple[int, int]) -> set[int]:
-    """The places in `said` of what stays: of each as it is, else as it was before a person moved or renamed it."""
+def _filled(stays: Detection, mask: SoftMask | None) -> Detection:
+    """What stays, with a mask where it had none; what was decided on, or lies elsewhere now, as it is."""
+    decided = stays.review in (Review.ACCEPTED, Review.REJECTED)
+    if decided or mask is None or stays.mask is not None or stays.box is None or not matched([stays.box], [mask.frame]):
+        return stays
+    return replace(stays, mask=mask, origin=stays.origin and replace(stays.origin, edited=True))
+
+
+def _said_again(stay: Sequence[Detection], said: Sequence[Detection], size_wh: tuple[int, int]) -> dict[int, int]:
+    """Of what is said, by its place, the place of what stays: as it is, or as it was before a person changed it."""
     said = _placed(said)
     here = compare(_placed(stay), said, size_wh).pairs
-    known = {pair.second for pair in here}
-    met = {pair.first for pair in here}
+    known = {pair.second: pair.first for pair in here}
     left = [place for place in range(len(said)) if place not in known]
-    before = _placed([as_said(each) for place, each in enumerate(stay) if place not in met])
-    return known | {left[pair.second] for pair in compare(before, [said[place] for place in left], size_wh).pairs}
+    unmet = [place for place in range(len(stay)) if place not in known.values()]
+    before = _placed([as_said(stay[place]) for place in unmet])
+    again = compare(before, [said[place] for place in left], size_wh).pairs
+    return known | {left[pair.second]: unmet[pair.first] for pair in again}
 
 
 _NEAR = 0.02  # of the picture's sides: a point asked for again lies less than a third of this box's sides away

@@ -195,6 +195,32 @@ def test_an_answer_leaves_a_persons_work_alone(
     ]
 
 
+def masked(detection: Detection) -> Detection:
+    assert detection.box is not None
+    return replace(detection, mask=SoftMask(np.ones((4, 4), np.float32), detection.box))
+
+
+@pytest.mark.parametrize(
+    ("now", "gets"),
+    [
+        pytest.param(moved(thing("cat"), 0.02), True, id="a corrected box"),
+        pytest.param(replace(thing("cat"), origin=Origin("person", "", "", edited=True)), True, id="a drawn box"),
+        pytest.param(replace(moved(thing("cat"), 0.02), review=Review.UNSURE), True, id="one in doubt"),
+        pytest.param(accepted(thing("cat")), False, id="what was accepted is left as it is"),
+        pytest.param(rejected(thing("cat")), False, id="what was rejected too"),
+        pytest.param(moved(thing("cat"), 0.5), False, id="the mask lies where the box was, not where it is"),
+    ],
+)
+def test_outlines_asked_for_later_come_to_the_boxes_a_person_left(project: Project, now: Detection, gets: bool) -> None:
+    picture = project.add_picture(png(), "a.png")
+    project.set_labels(picture, [now])
+    sample = project.put_answer(picture, Task.SEGMENT, answer(masked(thing("cat"))))
+    (only,) = sample.result.detections
+    assert (only.box, only.review, only.mask is not None) == (now.box, now.review, gets)
+    assert any("got its mask" in note.detail for note in sample.result.notes) is gets
+    assert not gets or (only.origin is not None and only.origin.edited)
+
+
 @pytest.mark.parametrize(
     ("task", "result"),
     [
