@@ -222,6 +222,35 @@ def test_a_verdict_is_one_key_or_one_click_and_the_rejected_are_no_labels(page: 
     expect(page.locator("#pp-found tbody tr").nth(0)).to_have_attribute("data-review", "open")
 
 
+def test_what_is_drawn_is_asked_for_its_name_at_its_corner(page: Page) -> None:
+    name = page.get_by_label("Label of this object")
+    stage(page).press("b")
+    drag(page, (520, 300), (600, 380))
+    expect(name).to_be_focused()
+    page.keyboard.type("Urne")  # u, r and e mean something to the stage
+    page.keyboard.press("Enter")
+    row = page.locator("#pp-found tbody tr").nth(2)
+    expect(row.locator("th")).to_contain_text("Urne")
+    expect(row).to_have_attribute("data-review", "open")
+    expect(name).to_be_hidden()
+    stage(page).press("b")
+    drag(page, (420, 300), (500, 380))
+    expect(name).to_have_value("Urne")  # as the one before, until something else is typed
+    page.keyboard.type("x")
+    page.keyboard.press("Escape")
+    expect(page.locator("#pp-found tbody th").nth(3)).to_contain_text("Urne")
+
+
+def test_where_only_one_label_is_known_nothing_is_asked(page: Page) -> None:
+    page.evaluate(
+        "() => { const {editor} = document.querySelector('.pp-ed'); editor.scene.labels = []; editor.remove(1) }"
+    )
+    stage(page).press("b")
+    drag(page, (520, 300), (600, 380))
+    expect(page.locator("#pp-found tbody th").nth(1)).to_contain_text("cat")
+    expect(stage(page)).to_be_focused()
+
+
 def test_row_and_picture_point_at_each_other(page: Page) -> None:
     rows = page.locator("#pp-found tbody tr")
     page.mouse.move(*at(page, 500, 200))

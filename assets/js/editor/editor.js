@@ -7,6 +7,7 @@ import { boxWords, Edits } from "./edits.js";
 import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
 import { decode } from "./masks.js";
+import { Naming } from "./naming.js";
 import { Panel } from "./panel.js";
 import { Sync } from "./sync.js";
 import { Table } from "./table.js";
@@ -31,6 +32,7 @@ export class Editor extends Edits {
     this.table = new Table(tableHost, this);
     this.gestures = new Gestures(this.stage, this);
     this.keys = new Keys(this.stage, this);
+    this.naming = new Naming(this.stage, this);
     this.stage.addEventListener("focus", () => (this.left = false));
   }
 
@@ -73,8 +75,9 @@ export class Editor extends Edits {
 
   /** Nothing of this answer is held any more: the same number means another object in the next. True: it was changing. */
   #letGo() {
-    const changing = Boolean(this.draft || this.rubber) || this.panel.typing;
+    const changing = Boolean(this.draft || this.rubber) || this.panel.typing || this.naming.typing;
     this.gestures.stop();
+    this.naming.close({ keep: false });
     this.panel.shown = this.selected = null;
     return changing;
   }
@@ -155,8 +158,15 @@ export class Editor extends Edits {
   }
 
   rename(id) {
-    this.select(id, { quiet: true });
-    this.panel.edit();
+    this.select(id, { quiet: true, reveal: true });
+    this.naming.open(id);
+  }
+
+  /** What `draw` adds is asked for its label, unless there is just one to have. */
+  drawByHand(draw) {
+    const before = this.objects.length, plain = this.known().length === 1;
+    draw();
+    if (this.objects.length > before && !plain) this.naming.open(this.selected);
   }
 
   setTool(tool) {
@@ -187,6 +197,7 @@ export class Editor extends Edits {
 
   viewChanged() {
     this.canvas.place();
+    this.naming.place();
     this.#touchAction();
   }
 
@@ -249,11 +260,16 @@ export class Editor extends Edits {
     this.colours = legend(this.objects, this.scene.palette);
     const shown = this.shown();
     this.table.show(shown, this.objects.length - shown.length);
-    const known = [...this.scene.labels, ...this.objects.map(({ label }) => label)];
-    this.panel.offer([...new Set(known.filter(Boolean))]);
+    this.panel.offer(this.known());
     this.panel.show();
     this.root.classList.toggle("pp-ed-empty", this.objects.length === 0);
     this.#countLater();
+  }
+
+  /** The labels asked for, those of the project and those the objects have. */
+  known() {
+    const labels = [...this.scene.labels, ...this.objects.map(({ label }) => label)];
+    return [...new Set(labels.filter(Boolean))];
   }
 
   /** Areas are counted a few at a time, so that the picture is there first. */

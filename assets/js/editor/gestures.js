@@ -48,7 +48,7 @@ export class Gestures {
     const type = event.pointerType || "mouse";
     if (event.button === 1 || this.space) this.drag = this.#pan(at);
     else if (editor.tool === "box") this.drag = this.#rubber(at);
-    else if (editor.tool === "point") this.drag = this.#tap(() => editor.placePoint(editor.view.toPicture(...at)));
+    else if (editor.tool === "point") this.drag = this.#tap(() => editor.drawByHand(() => editor.placePoint(editor.view.toPicture(...at))));
     else if (editor.tool === "brush" || editor.tool === "erase") this.drag = this.#paint(editor.view.toPicture(...at));
     else this.drag = this.#select(at, type);
     if (this.drag) Object.assign(this.drag, { start: at, still: STILL[type], began: this.drag.still === 0 });
@@ -159,7 +159,7 @@ export class Gestures {
       end: (point) => {
         editor.setRubber(null);
         const box = boxBetween(editor.view.toPicture(...at), editor.view.toPicture(...point), editor.scene.picture);
-        if (box) editor.add({ box });
+        if (box) editor.drawByHand(() => editor.add({ box }));
       },
       tap: () => editor.say("Drag from corner to corner to draw a box."),
     };

@@ -137,11 +137,6 @@ export class Panel {
     this.choices.replaceChildren(...labels.map((label) => make("option", { value: label })));
   }
 
-  edit() {
-    this.label.focus({ preventScroll: true });
-    this.label.select();
-  }
-
   toggleHelp() {
     this.help.hidden = !this.help.hidden;
     this.actions.help.setAttribute("aria-expanded", String(!this.help.hidden));
