@@ -7,8 +7,6 @@ they came, camera notes included, under their content's hash. Knows no page and 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -20,20 +18,10 @@ from grounding.editing import numbered
 from grounding.errors import RequestError
 from grounding.labels import Naming, Sample
 from grounding.types import Detection, Outcome, Result, Review, Task
+from jobs.picture_files import PICTURES, file_of
 from jobs.project_answers import comparable, disagreement, laid_over, renamed, unchanged
-from jobs.project_store import (
-    ALL,
-    FILE,
-    PICTURES,
-    THUMBNAIL_PX,
-    THUMBNAILS,
-    Entry,
-    Order,
-    Outline,
-    Store,
-    Which,
-    free_name,
-)
+from jobs.project_listing import ALL, Entry, Order, Outline, Which
+from jobs.project_store import FILE, Store, free_name
 from jobs.work import stamped
 
 __all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Which", "disagreement"]
@@ -88,12 +76,11 @@ class Project:
     def add_picture(self, data: bytes, name: str) -> int:
         """Its id. A name that is taken gets a number behind it; ImageError where the bytes are no picture."""
         picture = images.load(data, name=name)
-        suffix = {"JPEG": ".jpg", "HEIF": ".heic"}.get(picture.format, f".{picture.format.lower()}")
-        file = hashlib.sha256(data).hexdigest() + suffix
+        file = file_of(data, picture)
+        name = name.strip()[:MAX_NAME] or f"picture{Path(file).suffix}"
         with self.store.database.change() as connection:  # nobody removes an equal picture's file meanwhile
-            self.store.add_file(file, data)
-            self._add_thumbnail(file, picture)
-            row = (free_name(connection, name.strip()[:MAX_NAME] or f"picture{suffix}"), file, *picture.size_wh)
+            self.store.files.add(file, data, picture)
+            row = (free_name(connection, name), file, *picture.size_wh)
             added = connection.execute("INSERT INTO picture (name, file, width, height) VALUES (?, ?, ?, ?)", row)
             return int(added.lastrowid or 0)
 
@@ -111,38 +98,29 @@ class Project:
         without them.
         """
         with self.store.database.change() as connection:
-            (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
+            file = self._file(picture)
             connection.execute("DELETE FROM picture WHERE id = ?", (picture,))
-            if connection.execute("SELECT 1 FROM picture WHERE file = ?", (file,)).fetchone():
-                return
-            try:  # before anybody else may add the same picture, who would find its file there
-                for folder, name in ((THUMBNAILS, _thumbnail_of(file)), (PICTURES, file)):
-                    (self.folder / folder / name).unlink(missing_ok=True)
-            except OSError as error:
-                raise RequestError("The picture's file cannot be deleted. Close what uses it and try again.") from error
+            if not connection.execute("SELECT 1 FROM picture WHERE file = ?", (file,)).fetchone():
+                self.store.files.remove(file)  # before anybody else may add the same picture and find its file there
 
     def picture(self, picture: int) -> bytes:
         """The picture's file as it came."""
-        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
-        return self.store.file(file)()
+        return self.store.files.read(self._file(picture))
 
     def picture_path(self, picture: int) -> Path:
         """Where that file lies."""
-        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
-        return self.folder / PICTURES / str(file)
+        return self.store.files.path(self._file(picture))
 
     def key(self, picture: int) -> str:
         """What tells the picture from every other: no picture of another project, or of other content, has the same."""
-        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
-        return f"{self.store.identity()} {file}"
+        return f"{self.store.identity()} {self._file(picture)}"
 
     def thumbnail(self, picture: int) -> bytes:
         """The picture small, upright, as JPEG."""
-        (file,) = self.store.row("SELECT file FROM picture WHERE id = ?", picture)
-        path = self.folder / THUMBNAILS / _thumbnail_of(file)
-        if not path.is_file():
-            self._add_thumbnail(file, images.load(self.store.file(file)()))
-        return path.read_bytes()
+        return self.store.files.thumbnail(self._file(picture))
+
+    def _file(self, picture: int) -> str:
+        return str(self.store.row("SELECT file FROM picture WHERE id = ?", picture)[0])
 
     def pictures(self, order: Order = Order.ADDED, which: Which = ALL) -> list[Entry]:
         return self.store.entries(order, which)
@@ -293,11 +271,6 @@ class Project:
             )
             connection.execute("UPDATE project SET actions = max(actions, ?)", (newest,))
 
-    def _add_thumbnail(self, file: str, picture: images.Picture) -> None:
-        buffer = io.BytesIO()
-        images.thumbnail(picture, THUMBNAIL_PX).save(buffer, "JPEG", quality=82)
-        self.store.add_file(_thumbnail_of(file), buffer.getvalue(), THUMBNAILS)
-
 
 class _Samples(Sequence[Sample]):
     """Labels to export, each read when it is asked for, numbered."""
@@ -315,7 +288,3 @@ class _Samples(Sequence[Sample]):
         if sample is None:
             raise RequestError("The labels changed while they were written. Export them again.")
         return replace(sample, result=replace(sample.result, detections=numbered(sample.result.detections)))
-
-
-def _thumbnail_of(file: str) -> str:
-    return f"{Path(file).stem}.jpg"

@@ -24,9 +24,9 @@ from grounding.errors import RequestError
 from grounding.images import MAX_BYTES
 from grounding.labels import Naming, Sample
 from grounding.types import Review
+from jobs.picture_files import PICTURES
 from jobs.project import Project
 from jobs.project_labels import namings_of
-from jobs.project_store import PICTURES
 from jobs.records import decode
 
 MAX_ARCHIVE_BYTES = 4_000_000_000

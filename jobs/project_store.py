@@ -7,27 +7,38 @@ Every label is written whole at every step, arrays and long texts once under the
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
 
-from grounding.errors import ImageError, RequestError
+from grounding.errors import RequestError
 from grounding.labels import Naming, Sample
-from grounding.types import Detection, Review
+from grounding.types import Review
 from jobs.database import Database
+from jobs.picture_files import PictureFiles
+from jobs.project_listing import (
+    CURRENT,
+    ENTRY,
+    Entry,
+    Order,
+    Outline,
+    Which,
+    count_query,
+    decode_outline,
+    encode_outline,
+    entries_query,
+    entry_of,
+    renamed_outline,
+)
 from jobs.records import blob_key, decode, deflated, encode
 
 FILE = "project.sqlite"
-PICTURES = "pictures"
-
-THUMBNAILS = "thumbnails"
-THUMBNAIL_PX = 320
+CHANGED = "This picture was changed in another window meanwhile. Show it again to go on from there."
 
 _KIND = 0x50494E50  # "PINP"
 _SCHEMA = """
@@ -69,72 +80,13 @@ CREATE TABLE blob (key TEXT PRIMARY KEY, data BLOB NOT NULL);
 [x1, y1, x2, y2]] of each object, a point as a box of no size: what a list needs without its masks."""
 
 
-class Order(StrEnum):
-    """In which order pictures come up for review."""
-
-    ADDED = "as added"
-    NAME = "by name"
-    OPEN = "open first"
-    UNSURE = "lowest score first"
-    DISAGREEMENT = "disagreement first"
-
-
-_ORDERS = {
-    Order.ADDED: "id",
-    Order.NAME: "name COLLATE NOCASE",
-    Order.OPEN: "coalesce(state, 'open') <> 'open', id",
-    Order.UNSURE: "least_score IS NULL, least_score, id",
-    Order.DISAGREEMENT: "disagreement IS NULL, disagreement DESC, id",
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A picture in the project. objects, open: how many labels it has, and how many of them nobody reviewed.
-
-    state: of the picture; accepted is approved. version: another after every change of its labels, 0 before the first.
-    disagreement: in [0, 1], the part of the objects that its last two answers to one question do not share; None where
-    there are no two.
-    """
-
-    id: int
-    name: str
-    size_wh: tuple[int, int]
-    state: Review
-    version: int
-    objects: int
-    open: int
-    disagreement: float | None
-
-
-@dataclass(frozen=True)
-class Which:
-    """Some of the pictures: in this state, with an object of this label, from this place on, so many. None: all."""
-
-    state: Review | None = None
-    label: str | None = None
-    start: int = 0
-    most: int | None = None
-
-
-ALL = Which()
-
-
-@dataclass(frozen=True)
-class Outline:
-    """An object as a list shows it: a point is a box of no size."""
-
-    label: str
-    review: Review
-    corners: tuple[float, float, float, float]
-
-
 class Store:
     """The reading and writing under a Project; safe to call from several threads."""
 
     def __init__(self, folder: Path) -> None:
         """Opens or makes the project's file; the folder is there."""
         self.folder = folder
+        self.files = PictureFiles(folder)
         self.database = Database(folder / FILE, _SCHEMA, kind=_KIND, version=2)
 
     def row(self, query: str, *values: object) -> Any:
@@ -154,25 +106,23 @@ class Store:
             return str(self.row("SELECT key FROM identity")[0])
 
     def entries(self, order: Order, which: Which) -> list[Entry]:
-        where, values = _where(which)
-        query = f"{_ENTRIES} {where} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?"
+        query, values = entries_query(order, which)
         with self.database.read() as connection:
-            rows = connection.execute(query, (*values, -1 if which.most is None else which.most, which.start))
-            return [_entry(row) for row in rows]
+            return [entry_of(row) for row in connection.execute(query, values).fetchall()]
 
     def count(self, which: Which) -> int:
-        where, values = _where(which)
-        return int(self.row(f"SELECT count(*) {_CURRENT} {where}", *values)[0])
+        query, values = count_query(which)
+        return int(self.row(query, *values)[0])
 
     def outline(self, picture: int) -> list[Outline]:
-        (told,) = self.row(f"SELECT outline {_CURRENT} WHERE picture.id = ?", picture)
-        return [Outline(label, Review(review), tuple(at)) for label, review, at in json.loads(told or "[]")]
+        (told,) = self.row(f"SELECT outline {CURRENT} WHERE picture.id = ?", picture)
+        return decode_outline(told or "[]")
 
     def entry(self, picture: int) -> Entry:
-        return _entry(self.row(f"{_ENTRIES} WHERE picture.id = ?", picture))
+        return entry_of(self.row(ENTRY, picture))
 
     def sample(self, picture: int) -> Sample | None:
-        record, file = self.row(f"SELECT sample, file {_CURRENT} WHERE picture.id = ?", picture)
+        record, file = self.row(f"SELECT sample, file {CURRENT} WHERE picture.id = ?", picture)
         return None if record is None else self.decoded(record, file)
 
     def action(self) -> int:
@@ -202,22 +152,20 @@ class Store:
         scores = [each.score for each in found if each.score is not None]
         open_ = sum(each.review is Review.OPEN for each in found)
         with self.database.change() as connection:
-            now, version = self.row(f"SELECT picture.step, coalesce(action, 0) {_CURRENT} WHERE id = ?", picture)
+            now, version = self.row(f"SELECT picture.step, coalesce(action, 0) {CURRENT} WHERE id = ?", picture)
             if since is not None and version != since:
                 raise RequestError(CHANGED)
-            connection.execute("DELETE FROM step WHERE picture = ? AND number > ?", (picture, now))
             record = self.encoded(sample, connection)
             number = self.action() if action is None else action
             row = (picture, now + 1, number, what, at or _now(), state.value, record, len(found), open_,
-                   min(scores, default=None), _outline(found))  # fmt: skip
-            connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            connection.execute("UPDATE picture SET step = ? WHERE id = ?", (now + 1, picture))
+                   min(scores, default=None), encode_outline(found))  # fmt: skip
+            _put_step(connection, row)
 
     def rename(self, picture: int, words: Collection[str], name: str, what: str, action: int) -> int:
         """A step in which objects called one of `words` are called `name`; how many. No mask is read for it."""
         columns = "picture.step, state, sample, objects, open, least_score, outline"
         now, state, record, objects, open_, least, outline = self.row(
-            f"SELECT {columns} {_CURRENT} WHERE id = ?", picture
+            f"SELECT {columns} {CURRENT} WHERE id = ?", picture
         )
         told = json.loads(record)
         found = [each for each in told["result"].get("detections", []) if _label(each) in words]
@@ -227,12 +175,10 @@ class Store:
             if before != name:
                 each["label_before"] = before
         if found:
-            drawn = json.dumps([[name if label in words else label, *more] for label, *more in json.loads(outline)])
+            drawn = renamed_outline(outline, words, name)
             row = (picture, now + 1, action, what, _now(), state, json.dumps(told), objects, open_, least, drawn)
             with self.database.change() as connection:
-                connection.execute("DELETE FROM step WHERE picture = ? AND number > ?", (picture, now))
-                connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-                connection.execute("UPDATE picture SET step = ? WHERE id = ?", (now + 1, picture))
+                _put_step(connection, row)
         return len(found)
 
     def naming(self) -> Naming:
@@ -267,73 +213,21 @@ class Store:
         return json.dumps(encode(replace(sample, file=None), put))
 
     def decoded(self, record: str, file: str) -> Sample:
-        return replace(decode(json.loads(record), Sample, self.blob), file=self.file(file))
-
-    def file(self, file: str) -> Callable[[], bytes]:
-        def read() -> bytes:
-            try:
-                return (self.folder / PICTURES / file).read_bytes()
-            except OSError as error:
-                raise ImageError("The picture's file is no longer in the project's folder. Add it again.") from error
-
-        return read
-
-    def add_file(self, name: str, data: bytes, folder: str = PICTURES) -> None:
-        """The file, whole or not at all; one of this name holds the same content."""
-        path = self.folder / folder / name
-        part = path.with_name(f"{name}.{os.getpid()}.part")
-        try:
-            if not path.exists():
-                path.parent.mkdir(exist_ok=True)
-                part.write_bytes(data)
-                part.replace(path)
-        except OSError as error:
-            raise RequestError("The picture cannot be kept in the project's folder. Check the disk's space.") from error
-        finally:
-            part.unlink(missing_ok=True)
+        return replace(decode(json.loads(record), Sample, self.blob), file=partial(self.files.read, file))
 
 
-CHANGED = "This picture was changed in another window meanwhile. Show it again to go on from there."
-
-_CURRENT = "FROM picture LEFT JOIN step ON step.picture = picture.id AND step.number = picture.step"
-_ENTRIES = f"""SELECT id, name, width, height, coalesce(state, 'open'), coalesce(action, 0),
-coalesce(objects, 0), coalesce(open, 0), disagreement {_CURRENT}"""
-
-
-def _where(which: Which) -> tuple[str, list[object]]:
-    wanted: list[tuple[str, object]] = []
-    if which.state is not None:
-        wanted.append(("coalesce(state, 'open') = ?", which.state.value))
-    if which.label is not None:
-        has = "SELECT 1 FROM json_each(outline) WHERE json_extract(value, '$[0]') = ?"
-        wanted.append((f"outline IS NOT NULL AND EXISTS ({has})", which.label))
-    clause = " AND ".join(each for each, _ in wanted)
-    return f"WHERE {clause}" if clause else "", [value for _, value in wanted]
-
-
-def _entry(row: Sequence[object]) -> Entry:
-    id_, name, width, height, state, version, objects, open_, differs = row
-    return Entry(id_, name, (width, height), Review(state), version, objects, open_, differs)  # type: ignore[arg-type]
+def _put_step(connection: sqlite3.Connection, row: tuple[object, ...]) -> None:
+    """The step as the current one of its picture; what was undone before it is forgotten."""
+    picture, number, *_ = row
+    connection.execute("DELETE FROM step WHERE picture = ? AND number >= ?", (picture, number))
+    connection.execute("INSERT INTO step VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("UPDATE picture SET step = ? WHERE id = ?", (number, picture))
 
 
 def _label(record: dict[str, Any]) -> str:
     """An object's label in a record; "" for one so long that it lies elsewhere: nobody chose it from a list."""
     label = record.get("label")
     return label if isinstance(label, str) else ""
-
-
-def _outline(found: Sequence[Detection]) -> str:
-    labels = [each.label.encode("utf-8", "replace").decode() for each in found]  # no JSON holds half a surrogate pair
-    told = zip(labels, found, strict=True)
-    return json.dumps([[name, each.review.value, [round(at, 4) for at in _corners(each)]] for name, each in told])
-
-
-def _corners(detection: Detection) -> tuple[float, ...]:
-    if detection.box is not None:
-        return detection.box
-    if detection.point is not None:
-        return (*detection.point, *detection.point)
-    return detection.mask.frame if detection.mask is not None else (0.0, 0.0, 1.0, 1.0)
 
 
 def free_name(connection: sqlite3.Connection, name: str) -> str:
