@@ -15,16 +15,14 @@ from backends import SPECS
 from grounding.matching import LEAST_IOU
 from grounding.settings import Settings
 from grounding.types import Task
-from ui import asking, compare_markup, compare_sides, estimates, markup, projects, trial, trial_asking
+from ui import asking, compare_estimate, compare_markup, compare_sides, markup, projects, trial, trial_asking
 from ui.compare_sides import SidePanel
 from ui.components import Range
 from ui.desk import Desk
 from ui.follow import Follower, listed
-from ui.form import Form
 from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
-from ui.sidebar import Sidebar, capabilities
-from ui.small_world import beyond
+from ui.sidebar import Sidebar
 from ui.state import KEPT_S, Kept, Session
 from ui.tabs.prompt import Tab
 from ui.trial import MANY, TWO, Trial
@@ -71,100 +69,90 @@ def build(first: Session, prompt: str, settings: Settings) -> ComparePage:
         seen = gr.Checkbox(False, visible=False)
         with gr.Column(elem_id="pp-cmp-left"):
             with gr.Column(elem_classes="pp-card"):
-                kind = gr.Radio(
-                    [("Two models", TWO), ("One model, many times", MANY)],
-                    value=TWO,
-                    show_label=False,
-                    label="What to compare",
-                    elem_classes="pp-segmented",
-                    elem_id="pp-cmp-kind",
-                )
-                picture = gr.HTML(_picture(first.picture), elem_id="pp-cmp-picture")
-                words = gr.Textbox(
-                    prompt,
-                    label="What to find",
-                    placeholder="cat; dog",
-                    max_lines=1,
-                    max_length=4000,
-                    elem_id="pp-cmp-prompt",
-                )
-                task = gr.Radio(
-                    [("Detect", Task.DETECT.value), ("Segment", Task.SEGMENT.value)],
-                    value=Task.DETECT.value,
-                    show_label=False,
-                    label="Task",
-                    elem_classes="pp-segmented",
-                    elem_id="pp-cmp-task",
-                )
+                kind, picture, words, task = _question(first, prompt)
             sides = compare_sides.build("A", settings), compare_sides.build("B", settings)
             with gr.Column(elem_classes="pp-card", visible=False) as many:
-                times = Range(
-                    trial.LEAST_TIMES,
-                    trial.MOST_TIMES,
-                    5,
-                    step=1,
-                    label="Times to ask",
-                    elem_id="pp-cmp-times",
-                    buttons=[],
-                )
+                least, most = trial.LEAST_TIMES, trial.MOST_TIMES
+                times = Range(least, most, 5, step=1, label="Times to ask", elem_id="pp-cmp-times", buttons=[])
             with gr.Column(elem_classes="pp-card"):
-                key = gr.Textbox(
-                    type="password",
-                    label="Gemini API key",
-                    info="Empty: the one on the Picture page. Kept in memory for this visit, never stored.",
-                    placeholder="Paste your key",
-                    max_lines=1,
-                    visible=any(SPECS[compare_sides.first(letter, settings)[0]].needs_key for letter in "AB"),
-                    elem_id="pp-cmp-key",
-                    html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
-                )
-                with gr.Row(elem_classes="pp-inline"):
-                    run = gr.Button(
-                        "Compare",
-                        variant="primary",
-                        elem_id="pp-cmp-run",
-                        elem_classes="pp-needs-picture",
-                        min_width=120,
-                        scale=3,
-                    )
-                    stop = gr.Button("Stop", visible=False, elem_id="pp-cmp-stop", min_width=80, scale=1)
-                before = gr.HTML("", elem_classes="pp-before", elem_id="pp-cmp-before")
+                key, run, stop, before = _start(settings)
         with gr.Column(elem_id="pp-cmp-result"):
-            status = gr.HTML(_status(), elem_id="pp-cmp-status")
-            stale = gr.HTML("", elem_id="pp-cmp-stale")
-            iou = Range(
-                0.05,
-                0.95,
-                LEAST_IOU,
-                step=0.05,
-                label="Same place from this IoU on",
-                elem_id="pp-cmp-iou",
-                buttons=["reset"],
-            )
-            board = gr.HTML(
-                _waiting(first.picture), js_on_load=_SCRIPT.read_text(), apply_default_css=False, elem_id="pp-cmp-board"
-            )
+            status, stale, iou, board = _result(first)
     return ComparePage(
-        tab,
-        made,
-        followed,
-        seen,
-        picture,
-        words,
-        task,
-        kind,
-        sides,
-        many,
-        times,
-        key,
-        run,
-        stop,
-        before,
-        status,
-        iou,
-        stale,
-        board,
+        tab, made, followed, seen, picture, words, task, kind, sides, many, times, key, run, stop, before, status, iou,
+        stale, board,
+    )  # fmt: skip
+
+
+def _question(first: Session, prompt: str) -> tuple[gr.Radio, gr.HTML, gr.Textbox, gr.Radio]:
+    kind = gr.Radio(
+        [("Two models", TWO), ("One model, many times", MANY)],
+        value=TWO,
+        show_label=False,
+        label="What to compare",
+        elem_classes="pp-segmented",
+        elem_id="pp-cmp-kind",
     )
+    picture = gr.HTML(_picture(first.picture), elem_id="pp-cmp-picture")
+    words = gr.Textbox(
+        prompt,
+        label="What to find",
+        placeholder="cat; dog",
+        max_lines=1,
+        max_length=4000,
+        elem_id="pp-cmp-prompt",
+    )
+    task = gr.Radio(
+        [("Detect", Task.DETECT.value), ("Segment", Task.SEGMENT.value)],
+        value=Task.DETECT.value,
+        show_label=False,
+        label="Task",
+        elem_classes="pp-segmented",
+        elem_id="pp-cmp-task",
+    )
+    return kind, picture, words, task
+
+
+def _start(settings: Settings) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML]:
+    key = gr.Textbox(
+        type="password",
+        label="Gemini API key",
+        info="Empty: the one on the Picture page. Kept in memory for this visit, never stored.",
+        placeholder="Paste your key",
+        max_lines=1,
+        visible=any(SPECS[compare_sides.first(letter, settings)[0]].needs_key for letter in "AB"),
+        elem_id="pp-cmp-key",
+        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+    )
+    with gr.Row(elem_classes="pp-inline"):
+        run = gr.Button(
+            "Compare",
+            variant="primary",
+            elem_id="pp-cmp-run",
+            elem_classes="pp-needs-picture",
+            min_width=120,
+            scale=3,
+        )
+        stop = gr.Button("Stop", visible=False, elem_id="pp-cmp-stop", min_width=80, scale=1)
+    return key, run, stop, gr.HTML("", elem_classes="pp-before", elem_id="pp-cmp-before")
+
+
+def _result(first: Session) -> tuple[gr.HTML, gr.HTML, Range, gr.HTML]:
+    status = gr.HTML(_status(), elem_id="pp-cmp-status")
+    stale = gr.HTML("", elem_id="pp-cmp-stale")
+    iou = Range(
+        0.05,
+        0.95,
+        LEAST_IOU,
+        step=0.05,
+        label="Same place from this IoU on",
+        elem_id="pp-cmp-iou",
+        buttons=["reset"],
+    )
+    board = gr.HTML(
+        _waiting(first.picture), js_on_load=_SCRIPT.read_text(), apply_default_css=False, elem_id="pp-cmp-board"
+    )
+    return status, stale, iou, board
 
 
 def _picture(kept: Kept | None) -> str:
@@ -227,57 +215,7 @@ def _wire_choices(panel: ComparePage, session: gr.State, tabs: list[Tab], desk: 
 
     asked = [session, panel.prompt, panel.followed, *(tab.prompt for tab in tabs)]
     panel.tab.select(follow, asked, [panel.prompt, panel.followed, panel.task], **_QUIET)
-    return _wire_estimate(panel, session, desk)
-
-
-def _wire_estimate(panel: ComparePage, session: gr.State, desk: Desk) -> Follower:
-    fields = [*panel.sides[0].fields.values(), *panel.sides[1].fields.values()]
-
-    def say(now: Session, words: object, task: object, kind: object, times: object, *chosen: object) -> str:
-        values = [dict(zip(panel.sides[0].fields, part, strict=True)) for part in (chosen[:4], chosen[4:])]
-
-        def lines() -> str:
-            place = trial.read_task(task)
-            count = trial.read_times(times) if kind == MANY else 1
-            read = [
-                trial.read_side(place, {**each, "prompt": words}, desk.settings, with_key=False)
-                for each in values[: 1 if kind == MANY else 2]
-            ]
-            return "".join(_cost(form, letter, now, count, desk) for form, letter in zip(read, "AB", strict=False))
-
-        got = attempt(lines)
-        return "" if isinstance(got, Problem) else got
-
-    inputs = [session, panel.prompt, panel.task, panel.kind, panel.times, *fields]
-    gr.on(
-        [
-            panel.tab.select,
-            panel.prompt.change,
-            panel.task.change,
-            panel.kind.change,
-            panel.times.change,
-        ]
-        + [each.change for each in fields],
-        say,
-        inputs,
-        panel.before,
-        trigger_mode="always_last",
-        **_QUIET,
-    )
-    return listed(lambda *values: [say(*values)], inputs, [panel.before])
-
-
-def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) -> str:
-    if now.picture is None or form is None:
-        return ""
-    alone = Session(now.picture, scene=now.scene)
-    able = capabilities(form.backend, desk.settings)
-    got = attempt(lambda: estimates.took(form, alone, able, desk.paces, times=times))
-    if isinstance(got, Problem):
-        return markup.beware(got.text)
-    sent = "" if able.sends_to.startswith("nobody") else f" The picture is sent to {able.sends_to}."
-    said = markup.hint(f"{letter if times == 1 else 'In all'}: {got}{sent}") if got or sent else ""
-    return said + "".join(map(markup.beware, beyond(form, drawn=now.scene is not None)))
+    return compare_estimate.wire(panel, session, desk)
 
 
 def _wire_board(panel: ComparePage, pages: gr.Tabs, session: gr.State, result: ResultView, desk: Desk) -> Follower:
