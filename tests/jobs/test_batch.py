@@ -18,7 +18,7 @@ from jobs.batch import FILE, Batch, Given, Reach, collect, find
 from jobs.project import Project
 from jobs.run import run
 from jobs.work import Job
-from tests.jobs.test_run import Echo
+from tests.jobs.running import Echo
 
 JOB = Job("echo", "m", Task.DETECT, labels=("cat", "dog"))
 

@@ -21,9 +21,7 @@ from grounding.types import Review, Task
 from jobs.project import Project
 from jobs.project_archive import import_archive
 from jobs.project_import import bring, is_project
-from tests.jobs.test_project import answer, png, project, thing
-
-__all__ = ["project"]  # the fixture
+from tests.jobs.projects import answer, png, thing
 
 
 def labels(project: Project) -> dict[str, list[str]]:

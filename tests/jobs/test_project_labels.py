@@ -18,9 +18,7 @@ from grounding.types import Box, Detection, NoteKind, Origin, Outcome, Point, Re
 from jobs.project import Order, Project, Which
 from jobs.project_archive import import_archive, save_as
 from jobs.project_labels import classes, merge, part, proposals, redo, redoable, set_names, undo, undoable
-from tests.jobs.test_project import answer, png, project, thing
-
-__all__ = ["project"]  # the fixture
+from tests.jobs.projects import answer, png, thing
 
 
 def labels(project: Project, picture: int) -> list[str]:
