@@ -116,48 +116,43 @@ def binary_mask(
     return probs > np.float32(threshold) / np.float32(255), (x1, y1)
 
 
-def area_px(mask: SoftMask, size_wh: tuple[int, int], threshold: int = THRESHOLD) -> int:
-    """How many pixels of the picture the mask covers."""
-    return int(np.count_nonzero(binary_mask(mask, size_wh, threshold)[0]))
-
-
 def coco_rle(mask: SoftMask, size_wh: tuple[int, int], threshold: int = THRESHOLD) -> CocoRle:
     """The mask in the whole picture as COCO's compressed RLE, byte for byte what pycocotools gives."""
-    width, height = size_wh
-    crop, (x, y) = binary_mask(mask, size_wh, threshold)
-    return {"size": [height, width], "counts": _coco_string(_column_runs(crop, (x, y), size_wh))}
+    return coco_rle_of(*binary_mask(mask, size_wh, threshold), size_wh)
 
 
-def _column_runs(crop: np.ndarray, offset: tuple[int, int], size_wh: tuple[int, int]) -> list[int]:
-    """Lengths of the runs of 0, 1, 0, 1 … down the columns of the whole picture, in which `crop` lies at `offset`."""
+def coco_rle_of(crop: np.ndarray, offset: tuple[int, int], size_wh: tuple[int, int]) -> CocoRle:
+    """The same of pixels, bool[h, w], whose corner lies at `offset` in the picture."""
+    return {"size": [size_wh[1], size_wh[0]], "counts": _coco_string(_column_runs(crop, offset, size_wh))}
+
+
+def _column_runs(crop: np.ndarray, offset: tuple[int, int], size_wh: tuple[int, int]) -> np.ndarray:
+    """int64[n]: runs of 0, 1, 0, 1 … down the columns of the whole picture, in which `crop` lies at `offset`."""
     width, height = size_wh
     rows, columns = crop.shape
-    padded = np.zeros((columns, rows + 2), dtype=np.int8)
-    padded[:, 1:-1] = crop.T
-    step = np.diff(padded)
-    column_base = (offset[0] + np.arange(columns, dtype=np.int64))[:, None] * height + offset[1]
-    places = column_base + np.arange(rows + 1)
-    starts, ends = places[step == 1], places[step == -1]
-    # A run to the bottom of the picture goes on at the top of the next column.
-    joined = starts[1:] == ends[:-1]
+    flat = np.zeros(1 + columns * (rows + 1), dtype=bool)  # something empty above the first column and below each
+    flat[1:].reshape(columns, rows + 1)[:, :-1] = crop.T
+    column, row = np.divmod(np.flatnonzero(flat[1:] != flat[:-1]), rows + 1)
+    places = (offset[0] + column) * height + offset[1] + row
+    starts, ends = places[::2], places[1::2]
+    joined = starts[1:] == ends[:-1]  # a run to the bottom of the picture goes on at the top of the next column
     borders = np.stack([starts[np.r_[True, ~joined]], ends[np.r_[~joined, True]]], 1) if len(starts) else starts
-    edges = np.concatenate([[0], borders.ravel(), [width * height]])
-    runs: list[int] = np.diff(edges).tolist()
+    runs: np.ndarray = np.diff(np.concatenate([[0], borders.ravel(), [width * height]]))
     return runs[:-1] if runs[-1] == 0 else runs
 
 
-def _coco_string(runs: list[int]) -> str:
+def _coco_string(runs: np.ndarray) -> str:
     """COCO's text form: each run (from the fourth on: its difference from the run before last) in signed base 32.
 
     Five bits a character, lowest first, 32 marks that more follow, and the whole is moved to printable ASCII by 48.
     """
-    out = bytearray()
-    for index, run in enumerate(runs):
-        rest = run - runs[index - 2] if index > 2 else run
-        while True:
-            five, rest = rest & 31, rest >> 5
-            done = rest == (-1 if five & 16 else 0)
-            out.append(48 + (five if done else five | 32))
-            if done:
-                break
-    return out.decode("ascii")
+    rest = np.concatenate([runs[:3], runs[3:] - runs[1:-2]])
+    going = np.ones(len(rest), dtype=bool)
+    characters = []  # the first of every run, the second of those that have one …
+    while going.any():
+        five, rest = rest & 31, rest >> 5
+        done = rest == np.where(five & 16, -1, 0)
+        characters.append(np.where(going, 48 + five + 32 * ~done, 0).astype(np.uint8))
+        going &= ~done
+    text = np.stack(characters, 1).ravel()
+    return text[text > 0].tobytes().decode("ascii")

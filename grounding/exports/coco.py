@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from grounding.errors import RequestError
 from grounding.exports import fields, outlines, shapes
 from grounding.exports.bundle import Bundle
@@ -31,12 +33,13 @@ from grounding.exports.format import (
     size_of,
 )
 from grounding.exports.results import to_bytes
-from grounding.geometry import area_px, coco_rle
+from grounding.geometry import coco_rle_of
 from grounding.labels import Sample
 from grounding.types import THRESHOLD, Box, Detection, Outcome, SoftMask
 
 NAMES = partial(Names, bare=True)
-Segmentation = Callable[[SoftMask, tuple[int, int], int], Any]
+Segmentation = Callable[[np.ndarray, tuple[int, int], tuple[int, int]], Any]
+"""Of a crop's pixels, its corner in the picture and the picture's size."""
 
 
 def coco_format(
@@ -44,7 +47,7 @@ def coco_format(
     *,
     labels: Labels = (),
     threshold: int = THRESHOLD,
-    segmentation: Segmentation = coco_rle,
+    segmentation: Segmentation = coco_rle_of,
 ) -> Iterator[File]:
     """annotations.json as pycocotools reads it; ids count from 1 and `score` is kept where the model gave one."""
     classes, names, origins = classes_of(labels), NAMES(), Origins()
@@ -88,18 +91,18 @@ def _shape(
     detection: Detection, frame: Box, size_wh: tuple[int, int], threshold: int, segmentation: Segmentation
 ) -> dict[str, Any]:
     x, y, width, height = bbox_px(frame, size_wh)
-    mask = detection.mask
-    return {
-        "bbox": [x, y, width, height],
-        "area": round(width * height, PX_DECIMALS) if mask is None else area_px(mask, size_wh, threshold),
-        "segmentation": [] if mask is None else segmentation(mask, size_wh, threshold),
-        "iscrowd": 0,
-    }
+    said: dict[str, Any] = {"bbox": [x, y, width, height]}
+    if detection.mask is None:
+        said |= {"area": round(width * height, PX_DECIMALS), "segmentation": []}
+    else:
+        pixels, offset = shapes.pixels_of(detection.mask, size_wh, threshold)
+        said |= {"area": int(np.count_nonzero(pixels)), "segmentation": segmentation(pixels, offset, size_wh)}
+    return said | {"iscrowd": 0}
 
 
-def _polygons(mask: SoftMask, size_wh: tuple[int, int], threshold: int) -> list[list[float]]:
-    crop = shapes.pixels_of(mask, size_wh, threshold)
-    rings = (outlines.joined(part) for part in outlines.edges(crop))
+def _polygons(pixels: np.ndarray, offset: tuple[int, int], size_wh: tuple[int, int]) -> list[list[float]]:
+    del size_wh  # outlines are the same in any picture
+    rings = (outlines.joined(part) for part in outlines.edges((pixels, offset)))
     return [[float(side) for corner in ring for side in corner] for ring in rings]
 
 

@@ -134,36 +134,37 @@ def from_coco_rle(rle: dict[str, Any]) -> tuple[Crop, tuple[int, int]]:
     packed = rle.get("counts")
     runs = coco_runs(packed) if isinstance(packed, str) else fields.numbers(packed, None, "A mask's run lengths")
     counts = _counts(runs, (width, height))
-    ends = counts.cumsum()
-    starts = ends - counts
     set_runs = np.flatnonzero(counts[1::2]) * 2 + 1
     if not len(set_runs):
         return (np.zeros((1, 1), dtype=bool), (0, 0)), (width, height)
-    left, right = int(starts[set_runs[0]]) // height, (int(ends[set_runs[-1]]) - 1) // height + 1
-    change = np.zeros((right - left) * height + 1, dtype=np.int8)
-    np.add.at(change, starts[set_runs] - left * height, 1)
-    np.add.at(change, ends[set_runs] - left * height, -1)
-    pixels = change[:-1].cumsum(dtype=np.int8).astype(bool).reshape(right - left, height).T
+    first, last = set_runs[0], set_runs[-1]
+    start, end = int(counts[:first].sum()), int(counts[: last + 1].sum())
+    left, right = start // height, (end - 1) // height + 1
+    used = np.concatenate([[start - left * height], counts[first : last + 1], [right * height - end]])
+    pixels = np.repeat(np.arange(len(used)) % 2 == 1, used).reshape(right - left, height).T
     return tight((pixels, (left, 0))), (width, height)
 
 
-def coco_runs(counts: str) -> list[int]:
-    """Run lengths out of COCO's text form; RequestError where it is none."""
-    runs: list[int] = []
-    value = shift = 0
-    for char in counts:
-        bits = ord(char) - 48
-        if not 0 <= bits < 64 or shift > 60:
-            raise RequestError("A mask's run lengths are no COCO text.")
-        value |= (bits & 31) << shift
-        shift += 5
-        if not bits & 32:
-            if bits & 16:
-                value -= 1 << shift
-            runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-            value = shift = 0
-    if shift:
+_MOST_CHARACTERS = 12  # of one run length, 60 bits: more is no length of anything
+
+
+def coco_runs(counts: str) -> np.ndarray:
+    """int64[n]: run lengths out of COCO's text form; RequestError where it is none."""
+    bits = np.frombuffer(counts.encode("utf-8", "surrogatepass"), dtype=np.uint8).astype(np.int64) - 48
+    last = np.flatnonzero(bits & 32 == 0)
+    first = np.concatenate([[0], last + 1])
+    if ((bits < 0) | (bits > 63)).any() or (np.diff(first, append=len(bits)) > _MOST_CHARACTERS).any():
+        raise RequestError("A mask's run lengths are no COCO text.")
+    if first[-1] < len(bits):
         raise RequestError("A mask's run lengths end in the middle of a number.")
+    if not len(bits):
+        return bits
+    first, length = first[:-1], np.diff(first)
+    place = np.arange(len(bits)) - np.repeat(first, length)
+    runs: np.ndarray = np.add.reduceat((bits & 31) << (5 * place), first)
+    runs -= (bits[last] >> 4 & 1) << (5 * length)
+    for start in (1, 2):  # each from the fourth on is told as its difference from the one before last
+        runs[start::2] = runs[start::2].cumsum()
     return runs
 
 
@@ -191,7 +192,7 @@ def fill(outline: Sequence[tuple[float, float]]) -> Crop:
     return np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1].astype(bool), (int(left), int(top))
 
 
-def _counts(runs: Sequence[float], size_wh: tuple[int, int]) -> np.ndarray:
+def _counts(runs: Sequence[float] | np.ndarray, size_wh: tuple[int, int]) -> np.ndarray:
     counts = np.asarray(runs, dtype=np.float64)
     if size_wh[0] * size_wh[1] > _MAX_PIXELS:
         raise RequestError("A mask is larger than any picture that is read here.")

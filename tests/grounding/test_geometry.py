@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 from pycocotools import mask as coco
 
-from grounding.geometry import area_px, binary_mask, coco_rle, from_px, iou, iou_matrix, nms, rect_px, to_px
+from grounding.geometry import binary_mask, coco_rle, from_px, iou, iou_matrix, nms, rect_px, to_px
 from grounding.types import FULL_FRAME, Box, Detection, SoftMask
 from tests.recorded import Case, params
 
@@ -38,6 +38,10 @@ def placed(mask: SoftMask, size_wh: tuple[int, int], threshold: int = 127) -> np
     whole = np.zeros(size_wh[::-1], dtype=bool)
     whole[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
     return whole
+
+
+def area_px(mask: SoftMask, size_wh: tuple[int, int], threshold: int) -> int:
+    return int(binary_mask(mask, size_wh, threshold)[0].sum())
 
 
 @given(boxes(), SIZES)
