@@ -20,6 +20,8 @@ from ui.batch_form import Wanted
 from ui.batch_state import Look
 from ui.batches import Batches
 
+LOCAL, SHARED = Settings(), Settings(host="0.0.0.0", on_space=True)
+
 
 class Patient(Echo):
     """Answers after a moment; `moment_s` may be changed meanwhile."""
@@ -40,6 +42,13 @@ def pool_of(settings: Settings, echo: Echo) -> EchoPool:
     pool = EchoPool(settings)
     pool.echo = echo
     return pool
+
+
+def batches_at(
+    folder: Path, settings: Settings = LOCAL, echo: Patient | None = None, clock: Callable[[], float] | None = None
+) -> Batches:
+    pool = pool_of(settings, echo or Patient())
+    return Batches(folder / "batches", settings, pool, clock=clock or time.monotonic)
 
 
 def zipped(path: Path, count: int, *, broken: tuple[int, ...] = ()) -> Path:
