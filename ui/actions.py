@@ -117,7 +117,7 @@ def _broken_off(result: Result, error: Exception) -> Result:
 
 def shared_out(form: Form, session: Session, result: Result) -> Session:
     """`session` answered: each picture gets what was found in it; the words are every picture's."""
-    asked = replace(form, api_key="", so_far="")
+    asked = form.remembered
     if session.document is not None or len(session.sheets) == 1:
         return replace(session, answer=Answer(form.task, form.prompt, form.model, result, asked=asked))
     told = gathering.whole_album(form)

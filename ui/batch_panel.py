@@ -183,16 +183,8 @@ def _question(settings: Settings) -> tuple[dict[str, Any], gr.HTML]:
             allow_custom_value=True,
             elem_id="pp-batch-model",
         )
-    key = gr.Textbox(
-        type="password",
-        label="Gemini API key",
-        info="Kept in memory until the batch ends, never stored.",
-        placeholder="Paste your key",
-        max_lines=1,
-        visible=spec.needs_key,
-        elem_id="pp-batch-key",
-        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
-    )
+    info = "Kept in memory until the batch ends, never stored."
+    key = sidebar.key_field(info, "pp-batch-key", visible=spec.needs_key)
     who = gr.HTML(sidebar.who(backend, model, settings), elem_classes="pp-batch-who")
     return {"task": task, "prompt": prompt, "backend": backend_box, "model": model_box, "api_key": key}, who
 

@@ -76,8 +76,8 @@ def _ended(form: Form, session: Session, sheets: list[Sheet], place: int, error:
     else:
         note = Note(NoteKind.CUT, far)
         failed = Result(Outcome.FAILED, str(error), notes=(note,))
-        asked = replace(form, api_key="", so_far="")
-        sheets[place] = replace(sheets[place], answer=Answer(form.task, form.prompt, form.model, failed, asked=asked))
+        told = Answer(form.task, form.prompt, form.model, failed, asked=form.remembered)
+        sheets[place] = replace(sheets[place], answer=told)
     return session.showing(tuple(sheets), place)
 
 

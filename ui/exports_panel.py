@@ -123,7 +123,8 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
         files = "With the picture files" if count > 1 and whole is True else "With the picture file"
         along = gr.update(interactive=form not in WITH_PICTURES, label=files)
         there = any(sheet.answer for sheet in now.sheets)
-        return [several, along, _CHECKING if there else _NOTHING_YET]
+        brought = gr.skip() if any(sheet.imported for sheet in now.sheets) else ""  # told of what is still here
+        return [several, along, _CHECKING if there else _NOTHING_YET, brought]
 
     def check(now: Session, *choices: object) -> str:
         made = attempt(lambda: _offer(now, *choices, desk=desk))
@@ -134,7 +135,7 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
 
     chosen: list[Callable[..., Any]] = [panel.form.input, panel.whole.input, panel.pictures.input]
     corrected = result.editor.receipt.change  # Gradio tells of no state that changed past its queue
-    inputs, outputs = [session, panel.form, panel.whole], [panel.whole, panel.pictures, panel.said]
+    inputs, outputs = [session, panel.form, panel.whole], [panel.whole, panel.pictures, panel.said, panel.brought]
     moved = [corrected, *chosen, result.threshold.release, result.floor.release]
     gr.on(moved, begin, inputs, outputs, queue=False, **_QUIET)
     panel.said.check(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backends import SPECS, first_choice
@@ -46,6 +46,11 @@ class Form:
     @property
     def prompt(self) -> str:
         return "; ".join(self.labels) or self.text
+
+    @property
+    def remembered(self) -> Form:
+        """What an answer keeps of it: no key, and not how far an answer before had come."""
+        return replace(self, api_key="", so_far="")
 
 
 def read_form(task: Task, values: Mapping[str, object], settings: Settings, *, with_key: bool = True) -> Form:

@@ -72,21 +72,26 @@ def build(settings: Settings, who_box: gr.HTML) -> Sidebar:
             allow_custom_value=True,
             elem_id="pp-model",
         )
-    key = gr.Textbox(
-        type="password",
-        label="Gemini API key",
-        info=_key_info(settings),
-        placeholder="Paste your key",
-        max_lines=1,
-        visible=spec.needs_key,
-        elem_id="pp-key",
-        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
-    )
+    key = key_field(_key_info(settings), "pp-key", visible=spec.needs_key)
     aside = gr.HTML(markup.small_world(), visible=model == BUNDLED)
     with gr.Accordion("Safety filters", open=False, elem_classes="pp-fold", elem_id="pp-filters"):
         note = gr.HTML(_filters_note(able))
         filters = {harm: _filter(harm, able) for harm in Harm}
     return Sidebar(backend_box, model_box, key, aside, filters, note, who_box)
+
+
+def key_field(info: str, elem_id: str, *, visible: bool) -> gr.Textbox:
+    """Where a visitor pastes a key. info: how long it is kept."""
+    return gr.Textbox(
+        type="password",
+        label="Gemini API key",
+        info=info,
+        placeholder="Paste your key",
+        max_lines=1,
+        visible=visible,
+        elem_id=elem_id,
+        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
+    )
 
 
 def forget_key(box: gr.Textbox, page: gr.Blocks, visitor: str) -> None:

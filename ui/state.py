@@ -16,6 +16,7 @@ from PIL import Image
 from grounding import documents, images, video
 from grounding.documents import Document
 from grounding.errors import ImageError
+from grounding.exports import IMPORTED
 from grounding.images import Picture
 from grounding.types import Detection, Note, Result, Review, Task
 from grounding.video import Clip
@@ -139,6 +140,12 @@ class Sheet:
     def corrected(self) -> int:
         """How many objects hold a person's work that is in no project."""
         return sum(map(corrected, self.answer.result.detections)) if self.answer and not self.member else 0
+
+    @property
+    def imported(self) -> bool:
+        """Whether its labels came from a file."""
+        origin = self.answer.result.origin if self.answer else None
+        return origin is not None and origin.backend == IMPORTED
 
 
 @dataclass(frozen=True, eq=False)

@@ -186,6 +186,8 @@ def _cell(sheet: Sheet, place: int, *, shown: bool, alone: bool) -> str:
     at_s = sheet.picture.at_s
     count = len(labels_of(sheet.answer).detections) if sheet.answer else 0
     found = f'<span class="pp-count" title="{count} found here">{count}</span>' if count else ""
+    if not count and sheet.answer and sheet.answer.result.outcome is Outcome.NONE:
+        found = '<span class="pp-count" data-tone="quiet" title="Nothing found here">0</span>'
     if sheet.answer and sheet.answer.result.outcome in _WITHOUT:
         found = '<span class="pp-count" data-tone="stop" title="No answer came here">!</span>'
     away = (

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
@@ -16,9 +17,11 @@ from grounding import images
 from grounding.editing import MAX_CELLS
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, IMPORTED
+from grounding.settings import Settings
 from grounding.types import Box, Detection, Origin, Outcome, Result, Review, SoftMask, Task, View
-from tests.ui.echo import round_mask
-from ui import actions, exports_panel, label_files
+from tests.ui.echo import EchoPool, round_mask
+from ui import actions, exports_panel, label_files, result_view
+from ui.desk import Desk
 from ui.exports_panel import lost, offered, taken
 from ui.messages import Problem, explanation
 from ui.state import Answer, Session, Sheet, Shelf
@@ -30,6 +33,12 @@ CAT = Detection("cat", BOX, score=0.5)
 @pytest.fixture
 def shelf(tmp_path: Path) -> Shelf:
     return Shelf(tmp_path / "pictures")
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    settings = Settings(projects=str(tmp_path / "projects"))
+    return Desk(settings, EchoPool(settings), Shelf(tmp_path / "kept"))
 
 
 def sheet(shelf: Shelf, name: str, *found: Detection, size: tuple[int, int] = (64, 48)) -> Sheet:
@@ -270,6 +279,21 @@ def test_a_file_that_says_there_is_nothing_is_an_answer(shelf: Shelf, tmp_path: 
     assert made.session.answer is not None
     assert made.session.answer.result.outcome is Outcome.NONE
     assert "file" in explanation(made.session.answer.result, Task.DETECT)
+
+
+def test_what_came_of_an_import_is_told_while_its_labels_are_here(desk: Desk, tmp_path: Path) -> None:
+    with gr.Blocks():
+        session = gr.State()
+        result = result_view.build(Session())
+        panel = exports_panel.build()
+        follower = exports_panel.wire(panel, session, result, desk)
+    yard = album(sheet(desk.shelf, "yard.png"), sheet(desk.shelf, "shed.png"))
+    brought = label_files.take_in(coco(tmp_path / "a.json", "yard.png"), yard).session
+    told = [
+        follower.show({session: now, panel.form: "coco", panel.whole: False}, "me")[panel.brought]
+        for now in (brought, brought.showing(brought.sheets, 1), album(sheet(desk.shelf, "other.png", CAT)))
+    ]
+    assert told == [gr.skip(), gr.skip(), ""]
 
 
 def test_words_from_files_are_only_text(shelf: Shelf, tmp_path: Path) -> None:

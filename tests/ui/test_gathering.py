@@ -20,7 +20,7 @@ from ui import actions, estimates, gathering, picture_panel, projects, strip
 from ui.desk import Desk
 from ui.form import Form, read_form
 from ui.small_world import SCENES_ONLY
-from ui.state import Session, Shelf
+from ui.state import Answer, Session, Shelf
 
 GEMINI, LOCAL = SPECS["gemini"].capabilities, SPECS["paligemma"].capabilities
 BOX = Box(0.1, 0.1, 0.5, 0.5)
@@ -276,6 +276,16 @@ def test_the_strip_shows_pages_round_the_one_on_the_stage(desk: Desk, tmp_path: 
     assert html.count("<img") == 12
     assert "page 16 is shown" in html
     assert strip.drawn(Session(now.picture)) == ""
+
+
+def test_a_picture_in_which_nothing_was_found_is_told_from_one_that_was_not_asked_about(
+    desk: Desk, tmp_path: Path
+) -> None:
+    first, second = two(desk, tmp_path).sheets
+    looked = Answer(Task.DETECT, "cat", "m", Result(Outcome.NONE))
+    html = strip.drawn(Session().showing((replace(first, answer=looked), second), 0))
+    assert html.count('title="Nothing found here"') == 1
+    assert html.count("pp-count") == 1
 
 
 def test_an_estimate_needs_no_pixels_and_knows_what_is_left_out(desk: Desk, tmp_path: Path) -> None:
