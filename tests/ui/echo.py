@@ -116,6 +116,26 @@ class Wavering(Echo):
         return replace(whole, detections=tuple(moved), notes=())
 
 
+class Down(Echo):
+    """A service that is never there."""
+
+    def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        raise BackendError("The service is busy. Try again in a minute.")
+
+
+class Deaf(Echo):
+    """Answers when it may, stopped or not. begun: of every request."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may = threading.Semaphore(0), threading.Semaphore(0)
+
+    def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        self.begun.release()
+        assert self.may.acquire(timeout=20)
+        return super().predict(request, stop)
+
+
 def _moved(detection: Detection, by: float) -> Detection:
     assert detection.box is not None
     x1, y1, x2, y2 = detection.box
