@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding.errors import ImageError, RequestError
-from grounding.exports import FORMATS, Format, Loss, export_zip
+from grounding.exports import FORMATS, Format, Loss, Tell, export_zip
 from jobs.addresses import is_address
 from jobs.answers import Answers, errors_csv
 from jobs.datasets import HUB, Hub
@@ -162,7 +162,9 @@ class Batch:
     def journal(self) -> Journal:
         return Journal(self.folder, self.job)
 
-    def take_away(self, form: str, threshold: int, reach: Reach, path: Path) -> TakenAway:
+    def take_away(
+        self, form: str, threshold: int, reach: Reach, path: Path, tell: Tell = lambda far: None
+    ) -> TakenAway:
         """The labels as a file called `path`, but for its ending; with errors.csv beside them where some got none."""
         with ExitStack() as open_files, closing(self.journal()) as journal:
             sources = self.pictures(open_files, reach).sources
@@ -170,7 +172,7 @@ class Batch:
             if not answers:
                 raise RequestError("No picture has been labelled yet. Start the batch first.")
             archive = path.with_suffix(".zip")
-            losses = export_zip(answers, form, archive, labels=self.job.labels, threshold=threshold)
+            losses = export_zip(answers, form, archive, labels=self.job.labels, threshold=threshold, tell=tell)
             unlabelled, table = errors_csv(sources, journal)
         if unlabelled:
             with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as file:

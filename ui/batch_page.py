@@ -6,13 +6,13 @@ own, the browser keeps: reloaded, the page finds it again.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from backends import SPECS, first_choice
 from grounding.errors import RequestError
+from grounding.exports import Tell
 from grounding.types import Task
 from jobs.batch import Put, TakenAway
 from jobs.shelf import folder_name
@@ -25,6 +25,7 @@ from ui.batches import Batches
 from ui.desk import Desk
 from ui.form import offered, read_key, read_view
 from ui.messages import Problem, attempt
+from ui.runs import watched
 from ui.tabs.prompt import Around
 
 TICK_S = 1.0
@@ -267,17 +268,19 @@ def _named(panel: BatchPanel, around: Around) -> dict[str, Any]:
 def _wire_take(panel: BatchPanel, desk: Desk, batches: Batches, number: gr.BrowserState) -> None:
     """Files are written, read again and compared before they are offered."""
 
-    def write(mine: object, form: object, threshold: object) -> TakenAway:
+    def write(mine: object, form: object, threshold: object, tell: Tell) -> TakenAway:
         look = batches.look(str(mine))
         if look is None:
             raise RequestError("There is no such batch any more. Begin anew.")
         name = read_format(form, look.batch.job.task)
         cut = read_view([[], threshold, 0], ()).threshold
-        return batches.take_away(str(mine), name, cut, desk.shelf.new_file(f"batch-pinpoint-{name}"))
+        return batches.take_away(str(mine), name, cut, desk.shelf.new_file(f"batch-pinpoint-{name}"), tell)
 
     def make(mine: object, form: object, threshold: object) -> Any:
-        yield [markup.busy("Writing it, and reading it again", 0), gr.update(visible=False)]
-        made = attempt(partial(write, mine, form, threshold))
+        made = yield from watched(
+            lambda tell: attempt(lambda: write(mine, form, threshold, tell)),
+            lambda far, seconds: [markup.busy(far or "Writing it", seconds), gr.update(visible=False)],
+        )
         if isinstance(made, Problem):
             yield [markup.trouble(made), gr.update(visible=False)]
             return

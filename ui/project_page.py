@@ -5,9 +5,7 @@ Every press is on disk when the page shows it. What changes the picture on the s
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from grounding.errors import RequestError
-from grounding.exports import FORMATS
+from grounding.exports import FORMATS, Tell
 from grounding.types import THRESHOLD
 from jobs.shelf import folder_name
 from ui import asking, exports_panel, markup, project_markup, project_view, projects
@@ -25,9 +23,9 @@ from ui.left_behind import leaving
 from ui.messages import BUSY, Problem, attempt
 from ui.picture_panel import PicturePanel
 from ui.project_panel import ProjectPage, build
-from ui.project_view import Viewed
+from ui.project_view import Prepared, Viewed
 from ui.result_view import ResultView
-from ui.runs import News
+from ui.runs import watched
 from ui.state import Session
 
 _DOWNLOAD = exports_panel.CLICK_FILE.replace("pp-file", "pp-project-file")
@@ -35,7 +33,6 @@ __all__ = ["build", "wire"]
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _SHARED: dict[str, Any] = {**_QUIET, "concurrency_id": "project", "concurrency_limit": 4}
-_POLL_S = 0.5
 Updates = dict[Any, Any]
 
 
@@ -202,20 +199,11 @@ def _local(path: object, desk: Desk) -> Path:
 def _taken(
     made: ProjectPage, view: Viewed, files: Sequence[tuple[Path, str]], desk: Desk, visitor: str
 ) -> Iterator[Updates]:
-    """Progress in a line while files come in, then the project with them.
-
-    They come in to the end, also when the visitor leaves; nobody waits for that: this is closed on the event loop then.
-    """
-    news: News[str] = News()
-    began, far = time.monotonic(), ""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="take")
-    work = thread.submit(lambda: attempt(lambda: project_view.take(files, view, desk.projects, visitor, news.tell)))
-    thread.shutdown(wait=False)
-    while not work.done():
-        far = news.take() or far
-        yield {made.said: markup.busy(f"Adding {far}".strip(), int(time.monotonic() - began))}
-        wait([work], _POLL_S)
-    done = work.result()
+    """Progress in a line while files come in, then the project with them."""
+    done = yield from watched(
+        lambda tell: attempt(lambda: project_view.take(files, view, desk.projects, visitor, tell)),
+        lambda far, seconds: {made.said: markup.busy(f"Adding {far}".strip(), seconds)},
+    )
     if isinstance(done, Problem):
         yield _show(made, view, desk, visitor, markup.trouble(done))
         return
@@ -224,21 +212,34 @@ def _taken(
 
 
 def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
-    def prepare(view: Viewed, form: object, approved: object, threshold: object, request: gr.Request) -> Updates:
+    def prepare(
+        view: Viewed, form: object, approved: object, threshold: object, request: gr.Request
+    ) -> Iterator[Updates]:
         cut = int(threshold) if isinstance(threshold, int | float) and 0 <= threshold <= 255 else THRESHOLD
         visitor = str(request.session_hash)
-        ready = attempt(lambda: project_view.prepare(view, form, approved, cut, desk.projects, visitor, desk.shelf))
+
+        def write(tell: Tell) -> Prepared:
+            return project_view.prepare(view, form, approved, cut, desk.projects, visitor, desk.shelf, tell)
+
+        ready = yield from watched(
+            lambda tell: attempt(lambda: write(tell)),
+            lambda far, seconds: {made.lost: markup.busy(far or "Writing", seconds), made.download: no_file()},
+        )
         if isinstance(ready, Problem):
-            return {made.lost: markup.trouble(ready), made.download: gr.update(visible=False, value=None)}
+            yield {made.lost: markup.trouble(ready), made.download: no_file()}
+            return
         size = f"{markup.counted(ready.pictures, 'picture')}, {ready.path.stat().st_size / 1e6:.1f} MB"
         note = f"Masks are cut at {cut}, as on the Picture page." if cut != THRESHOLD else ""
         if ready.rejected:
             note += f" {markup.counted(ready.rejected, 'rejected picture')} left out."
         words = exports_panel.lost(FORMATS[str(form)], ready.losses, about=size, note=note.strip())
-        return {made.lost: words, made.download: gr.update(visible=True, value=str(ready.path))}
+        yield {made.lost: words, made.download: gr.update(visible=True, value=str(ready.path))}
+
+    def no_file() -> Updates:
+        return gr.update(visible=False, value=None)
 
     def stale() -> Updates:
-        return {made.lost: "", made.download: gr.update(visible=False, value=None)}
+        return {made.lost: "", made.download: no_file()}
 
     def save(view: Viewed, request: gr.Request) -> str:
         path = attempt(lambda: project_view.save(view, desk.projects, str(request.session_hash), desk.shelf))
@@ -249,7 +250,7 @@ def _wire_ways_out(made: ProjectPage, result: ResultView, desk: Desk) -> None:
     export: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "export", "concurrency_limit": 2}
     made.prepare.click(
         prepare, [made.viewed, made.form, made.approved, result.threshold], [made.lost, made.download],
-        show_progress="minimal", show_progress_on=made.lost, trigger_mode="once", **export,
+        show_progress="hidden", trigger_mode="once", **export,
     )  # fmt: skip
     gr.on([made.form.input, made.approved.input], stale, None, [made.lost, made.download], queue=False, **_QUIET)
     made.save.click(save, made.viewed, made.file, trigger_mode="once", show_progress="hidden", **export).success(

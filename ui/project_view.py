@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grounding.errors import RequestError
-from grounding.exports import FORMATS, Loss, export_zip
+from grounding.exports import FORMATS, Loss, Tell, export_zip
 from grounding.types import Review
 from jobs.project import Order, Project, Which
 from jobs.project_archive import save_as
@@ -192,7 +192,14 @@ def free_name(name: str, taken: Sequence[str]) -> str:
 
 
 def prepare(
-    view: Viewed, form: object, approved: object, threshold: int, projects: Projects, visitor: str, shelf: Shelf
+    view: Viewed,
+    form: object,
+    approved: object,
+    threshold: int,
+    projects: Projects,
+    visitor: str,
+    shelf: Shelf,
+    tell: Tell = lambda far: None,
 ) -> Prepared:
     """The project's labels as a ZIP of a format, read again: what it lost is known before it is offered."""
     if not isinstance(form, str) or form not in FORMATS:
@@ -205,7 +212,7 @@ def prepare(
         path = shelf.new_file(f"{file_stem(view.project, 'project')}-{form}.zip")
         first = set(project.naming.names)
         names = [each.name for each in classes(project) if each.name and (each.objects or each.name in first)]
-        losses = export_zip(samples, form, path, labels=names, threshold=threshold)
+        losses = export_zip(samples, form, path, labels=names, threshold=threshold, tell=tell)
         return Prepared(path, losses, len(samples), project.count(Which(Review.REJECTED)))
 
 

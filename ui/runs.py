@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 POLL_S = 0.1
 """Between two looks at a run."""
+NEWS_S = 0.5
+"""Between two looks at work that only tells how far it is."""
 PATIENCE_S = 1.2
 """How long a stopped model may take to notice before the page stops waiting for it."""
 WORKERS = 8
@@ -49,6 +52,23 @@ class News(Generic[T]):
         with self._lock:
             newest, self._newest = self._newest, None
             return newest
+
+
+def watched(do: Callable[[Callable[[str], None]], T], show: Callable[[str, int], U]) -> Generator[U, None, T]:
+    """What `do` tells from a thread of its own, as `show` makes it of that and the seconds so far; then what it gave.
+
+    It goes on to its end, also when the visitor leaves; nobody waits for that: this is closed on the event loop then.
+    """
+    news: News[str] = News()
+    began, far = time.monotonic(), ""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="watched")
+    work = thread.submit(do, news.tell)
+    thread.shutdown(wait=False)
+    while not work.done():
+        far = news.take() or far
+        yield show(far, int(time.monotonic() - began))
+        wait([work], NEWS_S)
+    return work.result()
 
 
 class Runs:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +22,7 @@ from grounding.exports.bundle import Bundle, open_bundle
 from grounding.exports.coco import COCO, COCO_POLYGONS
 from grounding.exports.compare import compare
 from grounding.exports.cvat import CVAT
-from grounding.exports.format import File, Format, Labels, answered
+from grounding.exports.format import File, Format, Labels, is_answered
 from grounding.exports.hugging_face import IMAGEFOLDER, PARQUET
 from grounding.exports.label_studio import LABEL_STUDIO
 from grounding.exports.labelme import LABELME
@@ -37,8 +37,8 @@ from grounding.labels import Sample
 from grounding.types import THRESHOLD, Task
 
 __all__ = [
-    "FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "check_holds", "export", "export_zip", "load",
-    "reread",
+    "FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "Tell", "check_holds", "export", "export_zip",
+    "load", "reread",
 ]  # fmt: skip
 
 IMPORTED = "file"
@@ -54,6 +54,14 @@ FORMATS: dict[str, Format] = {
         PARQUET, CSV, MASKS,
     )
 }  # fmt: skip
+
+
+Tell = Callable[[str], None]
+"""Hears how far it is, in words."""
+
+
+def _untold(far: str) -> None:
+    pass
 
 
 def check_holds(name: str, task: Task) -> None:
@@ -123,12 +131,16 @@ def export_zip(
     labels: Labels = (),
     threshold: int = THRESHOLD,
     codec: MaskCodec | None = None,
+    tell: Tell = _untold,
 ) -> tuple[Loss, ...]:
     """The same written to a ZIP at `path` picture by picture, and read again from there: memory stays flat."""
     form = _format(name, codec)
     with path.open("wb") as file:
-        _zip(file, form(samples, labels=labels, threshold=threshold))
-    return reread(samples, form, open_bundle(path), threshold)
+        _zip(
+            file,
+            form(_counted(samples, "Writing picture {place}", len(samples), tell), labels=labels, threshold=threshold),
+        )
+    return reread(samples, form, open_bundle(path), threshold, tell)
 
 
 def load(
@@ -188,24 +200,27 @@ def _checked(samples: Iterable[Sample], bundle: Bundle) -> Iterable[Sample]:
         yield sample
 
 
-def reread(samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int) -> tuple[Loss, ...]:
+def reread(
+    samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int, tell: Tell = _untold
+) -> tuple[Loss, ...]:
     """What files written by `form` say no more of `samples`, which are taken one by one, each several times."""
-    names = _names(samples, form)
-    # Whoever reads labels without pictures has the pictures themselves, so their sizes are known.
-    sizes = {
-        names[each.picture]: each.size_wh
-        for each in samples
-        if each.size_wh is not None and each.file is None and each.picture in names
-    }
-    return compare(samples, form.read(bundle.knowing(sizes)), threshold=threshold, names=names)
+    given = form.names() if form.names is not None else None
+    names: list[str] = []  # what each is called in the files
+    sizes: dict[str, tuple[int, int]] = {}
+    for each in samples:
+        written = is_answered(each)
+        names.append(given.of(each) if given is not None and written else each.picture)
+        # Whoever reads labels without pictures has the pictures themselves, so their sizes are known.
+        if each.size_wh is not None and each.file is None and (given is None or written):
+            sizes[names[-1]] = each.size_wh
+    read = _counted(form.read(bundle.knowing(sizes)), "Reading picture {place} again", len(names), tell)
+    return compare(samples, read, threshold=threshold, names=names)
 
 
-def _names(samples: Sequence[Sample], form: Format) -> dict[str, str]:
-    """What each picture is called in the files, which are the names it was given when they were written."""
-    if form.names is None:
-        return {each.picture: each.picture for each in samples}
-    names = form.names()
-    return {each.picture: names.of(each) for each in answered(samples)}
+def _counted(samples: Iterable[Sample], words: str, total: int, tell: Tell) -> Iterator[Sample]:
+    for place, sample in enumerate(samples, 1):
+        tell(words.format(place=f"{place:,} of {total:,}"))
+        yield sample
 
 
 def _zip(file: BinaryIO | io.BytesIO, files: Iterable[File]) -> None:

@@ -5,7 +5,7 @@ Nothing here is guessed from a format's name: the sentences would be the same fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -23,28 +23,25 @@ _SAME_SCORE = 1e-6
 
 
 def compare(
-    before: Sequence[Sample], after: Iterable[Sample], *, threshold: int, names: Mapping[str, str] | None = None
+    before: Sequence[Sample], after: Iterable[Sample], *, threshold: int, names: Sequence[str] | None = None
 ) -> tuple[Loss, ...]:
     """One Loss for each kind of thing that `after` no longer says as `before` did; none where nothing was lost.
 
-    before, after: taken one by one, none held. names: what pictures of `before` are called in `after`, where not the
-    same.
+    before, after: taken one by one, none held. names: what each of `before` is called in `after`, where not the same.
     """
-    names = names or {}
     tally = Tally()
-    waiting: dict[str, int] = {}
-    for place, sample in enumerate(before):
+    waiting = {name: place for place, name in enumerate(names or [each.picture for each in before])}
+    for _ in range(len(before)):
         tally.met(Aspect.PICTURE)
-        new = names.get(sample.picture, sample.picture)
-        waiting[new] = place
-        if new != sample.picture:
-            tally.add(Aspect.PICTURE, "renamed", example=(sample.picture, new))
     for read in after:
-        written = waiting.pop(read.picture, None)
-        if written is None:
+        place = waiting.pop(read.picture, None)
+        if place is None:
             tally.add(Aspect.PICTURE, "added")
         else:
-            _compare_picture(before[written], read, threshold, tally)
+            written = before[place]
+            if written.picture != read.picture:
+                tally.add(Aspect.PICTURE, "renamed", example=(written.picture, read.picture))
+            _compare_picture(written, read, threshold, tally)
     for place in waiting.values():
         if before[place].labelled:
             tally.add(Aspect.PICTURE, "left out")

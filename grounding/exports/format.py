@@ -60,8 +60,12 @@ def classes_of(labels: Labels) -> LabelSet:
 def answered(samples: Iterable[Sample]) -> Iterator[Sample]:
     """The samples that were labelled and whose size is known, without what a person rejected."""
     for sample in samples:
-        if sample.labelled and sample.size_wh is not None:
+        if is_answered(sample):
             yield unrejected(sample)
+
+
+def is_answered(sample: Sample) -> bool:
+    return sample.labelled and sample.size_wh is not None
 
 
 def unrejected(sample: Sample) -> Sample:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from grounding.exports import FORMATS
+from grounding.exports import FORMATS, export_zip
 from grounding.exports.results import detection_to_json, result_to_json, to_bytes
 from grounding.labels import LabelSet, Sample
 from grounding.types import (
@@ -221,6 +221,18 @@ def test_a_format_takes_its_samples_once_and_holds_one_at_a_time(name: str) -> N
     assert list(FORMATS[name](samples(), labels=(), threshold=127))
     assert len(given) == 4
     assert max(held) <= 1
+
+
+def test_an_export_says_which_picture_it_writes_and_which_it_reads_again(tmp_path: Path) -> None:
+    told: list[str] = []
+    samples = [sample(CAT, picture="a.png"), sample(CAT, picture="b.png")]
+    export_zip(samples, "coco", tmp_path / "a.zip", tell=told.append)
+    assert told == [
+        "Writing picture 1 of 2",
+        "Writing picture 2 of 2",
+        "Reading picture 1 of 2 again",
+        "Reading picture 2 of 2 again",
+    ]
 
 
 CUT = [
