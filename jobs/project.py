@@ -24,7 +24,7 @@ from jobs.project_listing import ALL, Entry, Order, Outline, Which
 from jobs.project_store import FILE, Store, free_name
 from jobs.work import stamped
 
-__all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Which", "disagreement"]
+__all__ = ["FILE", "Entry", "Order", "Outline", "Project", "Which", "disagreement", "exported"]
 
 MAX_NAME = 200
 
@@ -145,7 +145,7 @@ class Project:
 
         No rejected picture is among them: `count(Which(Review.REJECTED))` says how many are left out.
         """
-        states = {Review.ACCEPTED} if done_only else set(Review) - {Review.REJECTED}
+        states = exported(done_only=done_only)
         return _Samples(self, [each.id for each in self.pictures() if each.version and each.state in states])
 
     def answers(self, picture: int) -> list[Sample]:
@@ -270,6 +270,11 @@ class Project:
                 "UPDATE picture SET step = ?, disagreement = ? WHERE id = ?", (current, differs, picture)
             )
             connection.execute("UPDATE project SET actions = max(actions, ?)", (newest,))
+
+
+def exported(*, done_only: bool = False) -> frozenset[Review]:
+    """The states of the pictures that are exported."""
+    return frozenset({Review.ACCEPTED} if done_only else set(Review) - {Review.REJECTED})
 
 
 class _Samples(Sequence[Sample]):

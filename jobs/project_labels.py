@@ -6,7 +6,7 @@ What is done at once is one action of the project, in however many pictures, and
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from grounding.editing import MAX_LABEL
@@ -26,13 +26,18 @@ class Class:
     words: tuple[str, ...] = ()
 
 
-def classes(project: Project) -> list[Class]:
-    """Every label: those a person set first and in their order, then the most usual first."""
+def classes(project: Project, states: Iterable[Review] = Review) -> list[Class]:
+    """Every label: those a person set first and in their order, then the most usual first.
+
+    states: of the pictures whose objects count.
+    """
     query = """SELECT json_extract(value, '$[0]') AS label, count(*), count(DISTINCT picture.id)
         FROM picture JOIN step ON step.picture = picture.id AND step.number = picture.step, json_each(outline)
-        WHERE json_extract(value, '$[1]') <> ? GROUP BY label ORDER BY count(*) DESC, label"""
+        WHERE json_extract(value, '$[1]') <> ? AND state IN (SELECT value FROM json_each(?))
+        GROUP BY label ORDER BY count(*) DESC, label"""
+    of = Review.REJECTED.value, json.dumps([each.value for each in states])
     with project.store.database.read() as connection:
-        found = {label: (n, pictures) for label, n, pictures in connection.execute(query, (Review.REJECTED.value,))}
+        found = {label: (n, pictures) for label, n, pictures in connection.execute(query, of)}
     naming = project.naming
     names = dict.fromkeys((*naming.names, *found, *naming.synonyms.values()))
     return [Class(name, *found.get(name, (0, 0)), naming.words(name)) for name in names]
@@ -44,16 +49,21 @@ def proposals(known: Sequence[Class]) -> tuple[Merged, ...]:
 
 
 def merge(project: Project, words: Collection[str], into: str) -> int:
-    """Each of `words` is `into` from now on, in every picture and in answers to come; how many objects were renamed."""
+    """Each of `words` is `into` from now on, in every picture and in answers to come; how many objects were renamed.
+
+    Another spelling of theirs on the list of classes, which no object has, goes with them: files know no case.
+    """
     into = _name(into)
     gone = frozenset(each for each in words if each != into)
     if not gone:
         raise RequestError("Choose the labels to merge, and another one to merge them into.")
+    what = f"merged {', '.join(sorted(gone))[:80]} into {into[:80]}"
     changed = 0
     with project.store.database.change():
         action = project.store.action()
+        unused = {each.name for each in classes(project) if not each.objects} - {into}
+        gone |= {name for name in unused if name.casefold() in {word.casefold() for word in gone}}
         naming = project.naming.merged(gone, into)
-        what = f"merged {', '.join(sorted(gone))[:80]} into {into[:80]}"
         project.store.name(naming, what, action)
         named = {each.id for word in gone for each in project.pictures(which=Which(label=word))}
         for picture in sorted(named):

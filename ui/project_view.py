@@ -9,7 +9,7 @@ from pathlib import Path
 from grounding.errors import RequestError
 from grounding.exports import FORMATS, Loss, Tell, export_zip
 from grounding.types import Review
-from jobs.project import Order, Project, Which
+from jobs.project import Order, Project, Which, exported
 from jobs.project_archive import save_as
 from jobs.project_import import Brought, bring, is_project
 from jobs.project_labels import classes, merge, part, proposals, redo, redoable, set_names, undo, undoable
@@ -205,13 +205,15 @@ def prepare(
     if not isinstance(form, str) or form not in FORMATS:
         raise RequestError("There is no such format. Choose one of those listed.")
     with projects.lend(view.project, visitor) as project:
-        samples = project.export_set(done_only=approved is True)
+        done_only = approved is True
+        samples = project.export_set(done_only=done_only)
         if not samples:
             none = "No picture is approved yet. Approve some, or export all."
-            raise RequestError(none if approved is True else "There are no labels to export yet.")
+            raise RequestError(none if done_only else "There are no labels to export yet.")
         path = shelf.new_file(f"{file_stem(view.project, 'project')}-{form}.zip")
         first = set(project.naming.names)
-        names = [each.name for each in classes(project) if each.name and (each.objects or each.name in first)]
+        known = classes(project, exported(done_only=done_only))
+        names = [each.name for each in known if each.name and (each.objects or each.name in first)]
         losses = export_zip(samples, form, path, labels=names, threshold=threshold, tell=tell)
         return Prepared(path, losses, len(samples), project.count(Which(Review.REJECTED)))
 

@@ -16,7 +16,7 @@ from grounding.errors import GroundingError, RequestError
 from grounding.exports import FORMATS
 from grounding.types import Outcome, Review
 from jobs.project_archive import save_as
-from tests.ui.garden import ME, asked, fill, made, on_disk, png, shown
+from tests.ui.garden import ME, asked, edited, fill, made, on_disk, png, shown
 from ui import project_bar, project_page, project_view
 from ui.desk import Desk
 from ui.project_view import Viewed
@@ -218,3 +218,41 @@ def test_rejected_pictures_are_left_out_of_a_file_and_counted(desk: Desk) -> Non
         project.set_state(2, Review.REJECTED)
     made = project_view.prepare(view, "coco", False, 127, desk.projects, ME, desk.shelf)
     assert (made.pictures, made.rejected) == (2, 1)
+
+
+def exported_classes(desk: Desk, *, approved: bool = False) -> list[str]:
+    made = project_view.prepare(Viewed("Garden"), "coco", approved, 127, desk.projects, ME, desk.shelf)
+    with zipfile.ZipFile(made.path) as archive:
+        return [each["name"] for each in json.loads(archive.read("annotations.json"))["categories"]]
+
+
+def test_a_name_that_is_left_in_pictures_outside_the_file_only_is_no_class_of_it(desk: Desk) -> None:
+    fill(desk, 3)
+    for place in (1, 2):
+        asked(desk, shown(desk, place), "cat")
+    edited(desk, shown(desk, 1), label="kitten")
+    with desk.projects.lend("Garden", ME) as project:
+        project.set_state(1, Review.ACCEPTED)
+        assert exported_classes(desk, approved=True) == ["kitten"]
+        assert exported_classes(desk) == ["cat", "kitten"]
+        project.set_state(2, Review.REJECTED)
+    assert exported_classes(desk) == ["kitten"]
+
+
+def test_a_class_renamed_is_gone_from_the_list_too_however_it_was_spelled_there(desk: Desk) -> None:
+    fill(desk, 1)
+    asked(desk, shown(desk), "cat; dog")
+    with desk.projects.lend("Garden", ME) as project:
+        project_view.arranged(project, "Dog; Cat")
+        project_view.merged(project, ["cat"], "kitten")
+        assert project.naming.names == ("Dog", "kitten")
+    assert exported_classes(desk) == ["Dog", "kitten"]
+
+
+def test_a_class_put_on_the_list_stays_a_class_whether_it_is_found_or_not(desk: Desk) -> None:
+    fill(desk, 1)
+    asked(desk, shown(desk), "cat")
+    with desk.projects.lend("Garden", ME) as project:
+        project_view.arranged(project, "zebra; cat")
+    edited(desk, shown(desk), label="kitten")
+    assert exported_classes(desk) == ["zebra", "cat", "kitten"]
