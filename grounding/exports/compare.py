@@ -148,7 +148,7 @@ def _present(aspect: Aspect, before: object, after: object, tally: Tally) -> boo
 
 
 def _compare_origin(before: Detection, after: Detection, tally: Tally) -> None:
-    if not _present(Aspect.ORIGIN, before.origin, after.origin, tally):
+    if not _present(Aspect.ORIGIN, before.origin, after.origin, tally) or before.origin == after.origin:
         return
     mine, theirs = origin_to_json(before.origin), origin_to_json(after.origin)
     if mine != theirs:

@@ -18,8 +18,9 @@ def origin_to_json(origin: Origin | None) -> dict[str, Any]:
     if origin is None:
         return {}
     said = {each.name: getattr(origin, each.name) for each in fields_of(Origin)}
-    found: dict[str, Any] = json.loads(json.dumps(said, default=_plain))
-    return found
+    # The rest may hold anything; a whole answer is text, and long: every object of it has it.
+    found: dict[str, Any] = json.loads(json.dumps(said | {"raw": ""}, default=_plain))
+    return found | {"raw": origin.raw}
 
 
 def origin_from_json(value: object) -> Origin | None:
@@ -42,14 +43,14 @@ class Origins:
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self._places: dict[str, int] = {}
+        self._places: dict[tuple[str, str], int] = {}
         self._known: dict[int, tuple[Origin, int]] = {}
 
     def place(self, origin: Origin) -> int:
         if (known := self._known.get(id(origin))) and known[0] is origin:
             return known[1]
         row = origin_to_json(origin)
-        key = json.dumps(row, sort_keys=True)
+        key = json.dumps(row | {"raw": ""}, sort_keys=True), origin.raw
         place = self._places.setdefault(key, len(self.rows))
         if place == len(self.rows):
             self.rows.append(row)

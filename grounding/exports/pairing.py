@@ -24,8 +24,9 @@ def paired(before: Sequence[Detection], after: Sequence[Detection]) -> tuple[lis
     free_before, free_after = set(range(len(before))), set(range(len(after)))
     if before and after:
         alike = _likeness(before, after)
-        best_first = zip(*np.unravel_index(np.argsort(-alike, axis=None, kind="stable"), alike.shape), strict=True)
-        for i, j in [*_in_order(alike), *((int(i), int(j)) for i, j in best_first if alike[i, j] > _LEAST)]:
+        near = np.argwhere(alike > _LEAST)
+        best_first = near[np.argsort(-alike[near[:, 0], near[:, 1]], kind="stable")]
+        for i, j in [*_in_order(alike), *best_first.tolist()]:
             if i in free_before and j in free_after:
                 found[i].append(j)
                 free_before.discard(i)
