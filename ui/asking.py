@@ -87,7 +87,8 @@ async def run(
     working: the buttons' own updates, for the first and the last of these. Nothing follows the answer: Gradio sends
     what changed since the update before, and the next one would take the answer's parts away while the page reads them.
     """
-    session, result, trouble = page.session, page.result, page.trouble
+    result, trouble = page.result, page.trouble
+    held = partial(live, page.page, page.session, visitor)
     running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
     if running is None:  # pressed twice
         yield {result.status: gr.skip()}
@@ -96,20 +97,20 @@ async def run(
     drawn = False
     try:
         yield {result.status: markup.busy(question.doing, 0), trouble: "", **working(True)}
-        async for updates in _while(running, question, desk, result):
+        async for updates in _while(running, question, desk, result, held):
             drawn = drawn or result.editor.stage in updates
             yield updates
         got = running.future.result() if running.future.done() else question.so_far() or STOPPED
         if isinstance(got, Session) and not _dropped(running, question):
-            got = await _kept(question, got, lambda: live(page.page, session, visitor), desk, visitor)
+            got = await _kept(question, got, held, desk, visitor)
         if isinstance(got, Session) and _dropped(running, question):
             got = REPLACED
         if isinstance(got, Session):
             attempt(partial(desk.learn, question.form, got))
-            yield {session: got, **shown(result, got), **_elsewhere(question, got, result), **working(False)}
+            yield {page.session: got, **shown(result, got), **_elsewhere(question, got, result), **working(False)}
             return
         got = REPLACED if got.stopped and running.replaced else got
-        standing = live(page.page, session, visitor) or question.before
+        standing = held() or question.before
         again = {result.editor.stage: corrections.scene(standing)} if drawn and not running.replaced else {}
         said = "" if got.stopped else markup.trouble(got)
         yield {
@@ -210,7 +211,9 @@ def shown(result: ResultView, session: Session) -> Updates:
     return {**result.show_answer(session), result.status: markup.answered(session.answer, pages)}
 
 
-async def _while(running: Run, question: Question, desk: Desk, result: ResultView) -> AsyncIterator[Updates]:
+async def _while(
+    running: Run, question: Question, desk: Desk, result: ResultView, held: Callable[[], Session | None]
+) -> AsyncIterator[Updates]:
     """What is seen while the model works: the seconds, its loading, a wait it asked for, the answer as it grows."""
     told = shown = ""
     newest: Result | None = None
@@ -231,12 +234,20 @@ async def _while(running: Run, question: Question, desk: Desk, result: ResultVie
             told = updates[result.status] = shown
         if undrawn and newest and time.monotonic() - drawn_at > pause_s:
             began, undrawn = time.monotonic(), False
-            if (grown := question.grown(newest)) is not None:
+            grown = question.grown(newest)
+            if grown is not None and _in_sight(grown, question.before, held()):
                 updates[result.editor.stage] = await asyncio.to_thread(corrections.scene, grown)
             drawn_at = time.monotonic()
             pause_s = max(_REDRAW_S, _REDRAW_SHARE * (drawn_at - began))
         if updates:
             yield updates
+
+
+def _in_sight(grown: Session, before: Session, now: Session | None) -> bool:
+    """Whether the growing answer is of what is looked at: nothing is drawn over a picture turned to meanwhile."""
+    if now is None or now.picture is None or before.picture is None or grown.picture is None:
+        return True
+    return now.picture.path in (before.picture.path, grown.picture.path)
 
 
 def _status(running: Run, question: Question, desk: Desk, newest: Result | None, waits_until: float) -> str:

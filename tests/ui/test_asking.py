@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
+from typing import Any
 
 import pytest
 
@@ -151,3 +153,28 @@ def test_words_about_the_whole_document_come_along_to_a_page_without_objects(des
     first = made.leaves[0].answer
     assert first is not None
     assert first.result.text == "Three pages."
+
+
+@pytest.mark.parametrize("turned_to", [pytest.param(0, id="the one asked about"), pytest.param(1, id="another one")])
+def test_an_answer_grows_only_over_the_picture_it_is_about(desk: Desk, echo: Deaf, turned_to: int) -> None:
+    before = album(desk)
+    page = page_with(before)
+    question = Question(form(), "Looking", before, lambda: before)
+
+    class Stage(list[Any]):
+        """Once something is drawn, the answer may come."""
+
+        def append(self, scene: Any) -> None:
+            super().append(scene)
+            echo.may.release()
+
+    def meanwhile() -> None:
+        page.held[page.session._id] = before.showing(before.sheets, turned_to)
+        question.news.tell(Echo()._found(Request(Task.DETECT, (), labels=("cat", "dog"))))
+        if turned_to:
+            Timer(1.5, echo.may.release).start()
+
+    drawn = Stage()
+    ask(question, desk, page, meanwhile, drawn)
+    grown = [scene for scene in drawn if scene["key"] == question.number]
+    assert bool(grown) is (turned_to == 0)
