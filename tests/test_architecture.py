@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,13 @@ def sources() -> list[Path]:
     return [ROOT / "app.py", *(path for package in LAYERS for path in sorted((ROOT / package).rglob("*.py")))]
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def imports(path: Path) -> frozenset[str]:
     """Every absolute module name imported anywhere in the file, type-checking blocks left out."""
+    return frozenset(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     tree = ast.parse(path.read_text())
     for block in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
         if isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
