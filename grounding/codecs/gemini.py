@@ -8,7 +8,8 @@ What is decided here, since no guide does:
 - A box or point whose numbers are all at most 1 and not all whole is in fractions of the picture, not in thousandths.
 - Corners are put in order; a box that reaches outside is clamped, one outside altogether, or with no area, is left out.
 - The same entry again (label, box, point and mask alike) is one object: models that loop repeat themselves for pages.
-- A missing label stays "". An outline's pairs are [x, y] unless [y, x] fits its box better.
+- A missing label is the text under a key that names the object, else "".
+- An outline's pairs are [x, y] unless [y, x] fits its box better; outside its box it is none.
 - A mask without a box is laid over the whole picture; an outline is its own box.
 """
 

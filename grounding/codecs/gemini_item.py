@@ -95,6 +95,7 @@ def number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
         return [in_text] if in_text else []
     value = _innermost(value)
     inner = [child for _, child in value.entries if isinstance(child, Node) and (child.kind == "[" or size == 2)]
+    inner = inner or lists.corners(value)
     if inner and len(inner) == len(value.entries):
         found = [numbers for child in inner if not child.cut and (numbers := _numbers_or_point(child))]
         if size == 4 and [len(numbers) for numbers in found] == [2, 2] and value.closed:
@@ -107,7 +108,7 @@ def number_lists(item: Item, value: Value, size: int) -> list[list[float]]:
         item.mends.add(_PERCENT)
         return [percent]
     item.mends |= {_QUOTED} if lists.quoted(value) and lists.numbers(value) else set()
-    if value.kind == "{":
+    if value.kind == "{" or any(key is not None for key, _ in value.entries):
         one = (lists.named_box(value.entries) or _only_box(value)) if size == 4 else lists.named_point(value)
     else:
         one = lists.numbers(value)

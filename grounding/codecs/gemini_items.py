@@ -17,6 +17,7 @@ from grounding.codecs.gemini_item import Item, number_lists, points_of_one, shar
 from grounding.codecs.gemini_json import Node, Value, read
 
 _FROM_KEY = "the label was taken from the key it stood under"
+_SPARE = "the label was taken from another key than label"
 _ANSWER = re.compile(r"""(?:box_2d|points?)[\\"' ]*+:\s*+\[""")  # of a text that lists objects itself
 _OTHER_KEY = "the box stood under another key than box_2d and was read as [ymin, xmin, ymax, xmax]"
 
@@ -91,12 +92,17 @@ def _is_empty(root: Node, text: str) -> bool:
             return False
         lists_in_it += node.kind == "["
         texts += sum(keys.says(key, value) for key, value in node.entries)
-        if node.kind == "[" and not all(isinstance(value, Node) for _, value in node.entries):
+        if node.kind == "[" and not all(isinstance(value, Node) and _lists_more(value) for _, value in node.entries):
             return False
         todo.extend(value for _, value in node.entries if isinstance(value, Node))
     if not root.entries and root.kind == "{":
         return text.strip(" \t\r\n`").removeprefix("json").strip() == text[root.start : root.end]
     return bool(lists_in_it) and not texts and lines.stands_alone(text, root.start, root.end)
+
+
+def _lists_more(node: Node) -> bool:
+    """False for an object of words and numbers, whatever they mean: it is no list that is empty."""
+    return not node.entries or any(isinstance(value, Node) for _, value in node.entries)
 
 
 class _Finder:
@@ -126,6 +132,7 @@ class _Finder:
         """Make items of one set of keys; gives back the values that belong to none, each with what is over it."""
         found, rest = keys.meanings(group)
         self.says = self.says or keys.saying(rest)
+        hidden: dict[str, str] = {}
         if not keys.GEOMETRY & found.keys():
             hidden = {name: value for name, value in rest.items() if isinstance(value, str) and _ANSWER.search(value)}
             self.texts += hidden.values()
@@ -134,12 +141,16 @@ class _Finder:
         said = keys.picture_number(found.pop(keys.PICTURE, None))
         above = above if said is None else replace(above, picture=said)
         template = bool(found) and all(lists.is_template(value) for value in found.values())
+        if label is not None and not keys.GEOMETRY & found.keys() and (point := keys.own_point(rest, node.closed)):
+            found[keys.POINT] = point
         placed = bool(keys.GEOMETRY & found.keys())
         firm = any(lists.squeeze(key) in keys.FIRM_LABELS for key in group)
         if placed and not template:
-            documented = any(lists.squeeze(key) == keys.DOCUMENTED_BOX for key in group)
-            self._add(found, label, above, node, mended=not documented)
-        elif label is not None and not template and not any(_is_used(*each, firm) for each in rest.items()):
+            mends = set() if any(lists.squeeze(key) == keys.DOCUMENTED_BOX for key in group) else {_OTHER_KEY}
+            if label is None and above.label is None and node.closed and (spare := keys.spare_label(rest)):
+                label, mends = rest.pop(spare), mends | {_SPARE}
+            self._add(found, label, above, node, mends)
+        elif label is not None and not (template or hidden or any(_is_used(*each, firm) for each in rest.items())):
             self._append(Item(label=label, cut=node.cut))
         outside = _Above(picture=above.picture)
         for value in found.values():
@@ -152,13 +163,13 @@ class _Finder:
             boxes = [] if placed or template else keys.unnamed_boxes(name, value)
             items = shared_out(Item(score=found.get(keys.SCORE), picture=inner.picture), len(boxes))
             for item, (numbers, own) in zip(items, boxes, strict=True):
-                item.mends |= {inner.mend} if inner.mend and not own else set()
+                item.mends |= {inner.mend} if inner.mend and not own else {_OTHER_KEY}
                 item.label, item.box = own or inner.label, numbers
                 self._append(item)
             if not boxes:
                 yield value, inner
 
-    def _add(self, found: dict[str, Value], label: Value, above: _Above, node: Node, mended: bool) -> None:
+    def _add(self, found: dict[str, Value], label: Value, above: _Above, node: Node, mends: set[str]) -> None:
         item = Item(
             label=label,
             mask=found.get(keys.MASK),
@@ -168,8 +179,9 @@ class _Finder:
             picture=above.picture,
         )
         box = found.get(keys.BOX)
-        if mended and box is not None and not (isinstance(box, Node) and box.kind == "{"):
-            item.mends.add(_OTHER_KEY)
+        if box is None or (isinstance(box, Node) and box.kind == "{"):
+            mends = mends - {_OTHER_KEY}
+        item.mends |= mends
         if label is None and above.label is not None:
             item.label = above.label
             item.mends |= {above.mend} if above.mend else set()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from grounding.codecs.gemini_comments import MARK, Comments
 from grounding.codecs.gemini_strings import COLON, Strings
-from grounding.codecs.gemini_values import PYTHON_WORDS, Bare, is_number, number, plain
+from grounding.codecs.gemini_values import PYTHON_WORDS, Bare, Cut, is_number, number, plain
 
 
 @dataclass(slots=True, eq=False)
@@ -43,10 +43,12 @@ _SEPARATORS = "other signs than : and ,"
 _LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 
 # A bracket opens data only where what follows could be data: "[image 1]" and "[ymin, xmin]" in prose do not.
+# A printed object does as well: BoundingBox(box_2d=[1, 2, 3, 4], label='cat').
 _ROOT = re.compile(
     rf"""\[(?=\s*+(?:[\[{{(\]"'“‘\d.+-]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:|NaN|null|None))
        | \{{(?=\s*+(?:[\[{{}}"'“‘]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:))
-       | (?P<implied>["']box_2d["']\s*+:\s*+\[(?=\s*+[\d.-]))""",
+       | (?P<implied>["']box_2d["']\s*+:\s*+\[(?=\s*+[\d.-]))
+       | (?P<printed>(?<![\w.])[A-Z]\w*+\((?=(?:box_2d|label)=))""",
     re.VERBOSE,
 )
 _WORD = r"(?:(?!```)[^\s\u200b\u2060\[\]{}(),，:：\"“”])++[\"”]?"
@@ -61,6 +63,8 @@ _TOKEN = re.compile(
     | (?P<quote>["'“‘”’])
     | (?P<comment>(?<![^\s,\[\]{{}}()])(?:{MARK}))
     | (?P<fence>```)
+    | (?P<uri>data:image/[\w.+-]++;base64,[A-Za-z0-9+/=_-]*+["”]?)
+    | (?P<named>[A-Za-z_]\w*+=(?=[\['"\d-]))
     | (?P<word>{_WORD})
     )""",
     re.VERBOSE,
@@ -86,14 +90,14 @@ class _Reader:
         self.readers: dict[str | None, Callable[[str], None]] = {
             "numbers": self._numbers, "open": self._open, "close": self._close, "comma": self._comma,
             "colon": self._colon, "quote": self._quote, "comment": self._comment, "fence": self._fence,
-            "word": self._word,
+            "uri": self._uri, "named": self._named, "word": self._word,
         }  # fmt: skip
 
     def roots(self) -> list[Node]:
         found: list[Node] = []
         while opening := _ROOT.search(self.text, self.pos):
             implied = opening["implied"] is not None
-            root = Node("{" if implied else opening[0], opening.start())
+            root = Node("{" if implied else "[" if opening["printed"] else opening[0], opening.start())
             self.mends = {"missing brackets"} if implied else set()
             self.pos = opening.start() if implied else opening.end()
             self._push(root)
@@ -112,7 +116,7 @@ class _Reader:
                 return
             self.pos = token.end()
             kind = token.lastgroup
-            if kind == "colon" and self._is_among_words(token[kind]):
+            if (kind == "colon" and self._is_among_words(token[kind])) or (kind == "named" and self.stack[-1].key):
                 kind = "word"
             self.readers[kind](token[token.lastgroup or 0])
             self.after = kind
@@ -192,6 +196,16 @@ class _Reader:
         if self.text[line : self.pos].strip() == "```":
             self._unwind(cut=False)
 
+    def _uri(self, written: str) -> None:
+        """A mask that lacks its quotes, or the first of them."""
+        self.mends.add("missing quotes")
+        self._add(Cut(written) if self.pos == len(self.text) else written.rstrip('"”'))
+
+    def _named(self, word: str) -> None:
+        """box_2d= of a printed object, in which the sign touches the key and its value."""
+        self._add(Bare(word[:-1]))
+        self._colon("=")
+
     def _is_among_words(self, mark: str) -> bool:
         """True for the = of "label": cat = black, which makes no key of what stands before it."""
         key, before = self.stack[-1].entries[-1] if self.stack[-1].entries else (None, None)
@@ -209,7 +223,7 @@ class _Reader:
         if isinstance(key, Bare):
             self.mends.add("unquoted keys")
         parent = self.stack[-2] if len(self.stack) > 1 else None
-        if parent and top.kind == "[" and top.entries and all(is_number(value) for _, value in top.entries):
+        if parent and top.kind == "[" and top.entries and all(k is None and is_number(v) for k, v in top.entries):
             self.mends.add("missing brackets")  # "box_2d": [1, 2, 3, 4, "label": …
             self._pop(closed=True)
             top = parent

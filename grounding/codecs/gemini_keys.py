@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from grounding.codecs import gemini_lists as lists
 from grounding.codecs.gemini_json import Node, Value
+from grounding.codecs.gemini_values import Bare
 
 BOX, POINT, MASK, BOX_3D, SCORE, PICTURE = "box", "point", "mask", "box_3d", "score", "picture"
 GEOMETRY = frozenset({BOX, POINT, MASK, BOX_3D})
@@ -27,11 +28,14 @@ MEANING = (
     | dict.fromkeys(("picture", "picturenumber", "pictureindex", "pictureid", "pictureno", "page"), PICTURE)
     | dict.fromkeys(("image", "imagenumber", "imageindex", "imageid", "imageno", "pagenumber"), PICTURE)
 )
+_SEVERAL = frozenset(("points", "polygons", "contours"))
 _BY_SHAPE = frozenset({"boxes", "bboxes", "boundingboxes", "boxes2d", "coordinates", "coords", "position", "location"})
 _LABELS = (  # the first that is there wins
     "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
     "title", "text", "description", "tag", "type",
 )  # fmt: skip
+_LONGEST_NAME = 200  # characters
+_NAMING = ("name", "label", "class", "category", "kind", "type")  # how keys end that name what they are in
 FIRM_LABELS = frozenset(("label", "textlabel", "labels", "objectname", "class", "classname", "category"))
 _SAYINGS = frozenset(("error", "errors", "message", "reason", "warning", "note", "explanation", "comment", "detail"))
 # Keys that only hold lists of objects name nothing; any other key over a box, {"cat": [1, 2, 3, 4]}, is its label.
@@ -69,6 +73,8 @@ def meanings(group: dict[str, Value]) -> tuple[dict[str, Value], dict[str, Value
         meaning = _by_shape(value) if key in _BY_SHAPE else MEANING.get(key)
         if meaning == PICTURE and picture_number(value) is None:
             meaning = None
+        if key in _SEVERAL and isinstance(value, Node) and value.closed and not value.entries:
+            meaning = None  # {"points": []} lists nothing
         if meaning is None or meaning in found or (meaning in GEOMETRY and holds_items(value, meaning)):
             rest[name] = value
         else:
@@ -105,6 +111,28 @@ def take_label(rest: dict[str, Value]) -> Value:
     return next((rest.pop(names[key]) for key in _LABELS if key in names), None)
 
 
+def own_point(rest: dict[str, Value], closed: bool) -> Node | None:
+    """The place of {"label": "cat", "x": 260, "y": 550}, which holds nothing else that could have one."""
+    node = Node("{", -1, closed=closed, entries=list(rest.items()))
+    inner = any(isinstance(value, Node) for value in rest.values())
+    return node if not inner and lists.named_point(node) else None
+
+
+def spare_label(group: dict[str, Value]) -> str:
+    """The key that names the object where none of those known for labels does; "" for none.
+
+    That is one that ends like such a key, "field_name", or else the only one with a text of a label's length.
+    """
+    texts = {
+        name: lists.squeeze(name)
+        for name, value in group.items()
+        if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and not isinstance(value, Bare)
+    }
+    texts = {name: key for name, key in texts.items() if key not in _SAYINGS and MEANING.get(key) not in GEOMETRY}
+    ending = (name for end in _NAMING for name, key in texts.items() if key.endswith(end))
+    return next(ending, "") or ("" if len(texts) != 1 else next(iter(texts)))
+
+
 def _by_shape(value: Value) -> str | None:
     """Whether "boxes", "coordinates" and the like hold boxes or points, by how many numbers stand together."""
     first = value
@@ -117,14 +145,14 @@ def _by_shape(value: Value) -> str | None:
 
 
 def holds_items(value: Value, meaning: str) -> bool:
-    """True for {"points": [{"point": …}]}: the key wraps whole objects. A mask may have keys of its own."""
+    """True for {"points": [{"point": …}]} or [{"label": …}]: the key wraps whole objects. A mask may have own keys."""
     if not isinstance(value, Node):
         return False
     nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
     keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
     if meaning == MASK:
         return any(key == "label" or MEANING.get(key) == BOX for key in keys)
-    return any(MEANING.get(key) in GEOMETRY for key in keys)
+    return any(MEANING.get(key) in GEOMETRY or (key == "label" and meaning == POINT) for key in keys)
 
 
 def says(key: str | None, value: Value) -> bool:

@@ -22,8 +22,9 @@ _SIDES = (
 )
 _SIZED = (("y", "x", "height", "width"), ("y", "x", "h", "w"), ("top", "left", "height", "width"))
 _CENTRED = (("cy", "cx", "height", "width"), ("cy", "cx", "h", "w"))
-_IN_TEXT = re.compile(r"[\s\[(]*+([-+\d.eE]++(?:[\s,;]++[-+\d.eE]++){1,9})[\s\])]*+")
-_LONGEST_IN_TEXT = 200
+_BETWEEN = r"[\s,;()\[\]]+"
+_IN_TEXT = re.compile(rf"[\s\[(]*+([-+\d.eE]++(?:{_BETWEEN}+[-+\d.eE]++)++)[\s\])]*+")
+_LONGEST_IN_TEXT = 20_000  # an outline of thousands of points
 _LONGEST_KEY = 60
 
 
@@ -67,9 +68,9 @@ def quoted(node: Node) -> bool:
 
 
 def numbers_in_text(text: str) -> list[float] | None:
-    """The numbers of a string that is a list: "384, 65, 562, 203"."""
+    """The numbers of a string that is a list: "384, 65, 562, 203", "(384, 65), (562, 203)"."""
     match = _IN_TEXT.fullmatch(text) if len(text) <= _LONGEST_IN_TEXT else None
-    words = [number(word) for word in re.split(r"[\s,;]+", match[1])] if match else []
+    words = [number(word) for word in re.split(_BETWEEN, match[1])] if match else []
     kept = [value for value in words if value is not None]
     return kept if kept and len(kept) == len(words) else None
 
@@ -92,9 +93,15 @@ def named_box(entries: Iterable[tuple[str | None, Value]]) -> list[float] | None
 
 
 def named_point(node: Node) -> list[float] | None:
-    """[y, x] of {"x": …, "y": …}, once closed: a width could still follow."""
+    """[y, x] of {"x": …, "y": …}, once closed: a width could still follow. With a z it is no place in a picture."""
     sides = {squeeze(key): found for key, value in node.entries if key and (found := _numeric(value)) is not None}
-    return [sides["y"], sides["x"]] if node.closed and "x" in sides and "y" in sides else None
+    return [sides["y"], sides["x"]] if node.closed and sides.keys() & {"x", "y", "z"} == {"x", "y"} else None
+
+
+def corners(node: Node) -> list[Node]:
+    """The two points of {"top_left": {"x": …, "y": …}, "bottom_right": {"x": …, "y": …}}; none of anything else."""
+    found = [child for _, child in node.entries if isinstance(child, Node) and len(child.entries) == 2]
+    return found if len(found) == len(node.entries) == 2 and all(map(named_point, found)) else []
 
 
 def quad(node: Node) -> tuple[list[float], str] | None:

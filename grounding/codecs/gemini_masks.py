@@ -1,7 +1,7 @@
 """Turns what stands under "mask" into a SoftMask: a PNG in base64, an outline, or 16 tokens for a decoder to draw.
 
-A PNG covers its box and keeps its own size; an outline covers the picture in thousandths and is drawn here, small.
-Knows nothing of labels, nor of the decoder that draws tokens.
+A PNG, or a grid of noughts and ones, covers its box and keeps its own size; an outline covers the picture in
+thousandths and is drawn here, small. Knows nothing of labels, nor of the decoder that draws tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from grounding.codecs.gemini_json import Node, Value
-from grounding.codecs.gemini_lists import named_point, numbers
+from grounding.codecs.gemini_lists import named_point, numbers, numbers_in_text
 from grounding.codecs.gemini_values import Cut
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH
 from grounding.types import FULL_FRAME, Box, SoftMask
@@ -26,6 +26,8 @@ MAX_PNG_PIXELS = 4 * 2**20  # Gemini's own are 256x256; a header that claims mor
 LONGEST_SIDE = 256  # of an outline once drawn, the size of Gemini's own masks
 _CELLS_PER_UNIT = 2  # an outline has whole thousandths: more than two cells for each shows nothing new
 _FAR = 1e6  # thousandths of the picture; no outline means that
+_LEAST_POINTS = 3  # of an outline
+_LEAST_ROWS = 3  # of a grid of noughts and ones
 _OVERSAMPLING = 4  # edges get 16 levels of grey
 
 _DATA_URI = re.compile(r"data:[\w/+.;=-]*+,")
@@ -68,8 +70,10 @@ def mask_tokens(value: Value) -> tuple[int, ...] | None:
     if "<seg" not in text and "<start_of_mask>" not in text:
         return None
     codes = [int(code) for code in _SEG.findall(text)]
+    if len(codes) != SEG_LENGTH and _DATA_URI.search(text):
+        return None  # the model changed its mind: a PNG follows
     if len(codes) != SEG_LENGTH:
-        raise MaskError(f"has {len(codes)} tokens instead of {SEG_LENGTH}")
+        raise MaskError(f"has {len(codes)} token{'s' * (len(codes) != 1)} instead of {SEG_LENGTH}")
     if max(codes) >= SEG_CODES:
         raise MaskError(f"has a token {max(codes)}; the last there is is {SEG_CODES - 1}")
     return tuple(codes)
@@ -78,11 +82,14 @@ def mask_tokens(value: Value) -> tuple[int, ...] | None:
 def soft_mask(value: Value, yxyx_1000: YxyxBox | None, max_pixels: int = MAX_PNG_PIXELS) -> SoftMask:
     """The mask that `value` holds, inside the picture. `yxyx_1000`: its box as said, sorted but not clamped.
 
-    Raises MaskError. A PNG without a box is laid over the whole picture; an outline needs no box.
+    Raises MaskError. A PNG or a grid without a box is laid over the whole picture; an outline needs no box.
     """
-    for text in [value] if isinstance(value, str) else _texts(value):
+    written = numbers_in_text(value) if isinstance(value, str) else None
+    for text in [value] if isinstance(value, str) and not written else _texts(value):
         return _inside(_png(text, max_pixels), yxyx_1000)
-    outlines = _outlines(value)
+    if (grid := _grid(value)) is not None:
+        return _inside(grid, yxyx_1000)
+    outlines = _sound([written]) if written else _outlines(value)
     if not outlines:
         raise MaskError("is neither a PNG, nor tokens, nor an outline")
     return _draw(outlines, yxyx_1000)
@@ -114,7 +121,7 @@ def _png(text: str, max_pixels: int) -> np.ndarray:
 
 def _bytes(text: str) -> bytes:
     """What base64 says, standard or URL-safe, with or without header, padding and line breaks."""
-    header = _DATA_URI.match(text)
+    header = _DATA_URI.search(text)
     digits = text[header.end() if header else 0 :].translate(_TO_STANDARD).rstrip("=")
     if not digits.isascii():
         raise MaskError("is no base64")
@@ -164,9 +171,22 @@ def _span(cells: int, start: float, stop: float) -> tuple[slice, float, float]:
     return slice(first, last), float(edges[first] / 1000), float(edges[last] / 1000)
 
 
+def _grid(value: Value) -> np.ndarray | None:
+    """float32[h, w] of the rows of noughts and ones that `value` is; rows of two would be points."""
+    if not isinstance(value, Node) or value.kind != "[" or len(value.entries) < _LEAST_ROWS:
+        return None
+    rows = [numbers(row) if isinstance(row, Node) and len(row.entries) > 2 else None for _, row in value.entries]
+    if rows[0] is None or any(row is None or len(row) != len(rows[0]) or not {0, 1}.issuperset(row) for row in rows):
+        return None
+    return np.array(rows, np.float32)
+
+
 def _outlines(value: Value) -> list[np.ndarray]:
-    """float64[n, 2] for each outline in `value`: pairs, a flat list, several of either, or any of them under a key."""
-    found: list[np.ndarray] = []
+    """float64[n, 2] for each outline in `value`: pairs, a flat list, several of either, or any of them under a key.
+
+    Flat lists of which one is too short for an outline are the pieces of one.
+    """
+    found: list[list[float]] = []
     todo: list[Value] = [value]
     while todo:
         node = todo.pop()
@@ -176,14 +196,25 @@ def _outlines(value: Value) -> list[np.ndarray]:
         if all(isinstance(child, Node) for child in children):
             pairs = [pair for child in children if isinstance(child, Node) and (pair := _pair(child)) is not None]
             if pairs and len(pairs) == len(children):
-                found.append(np.array(pairs, dtype=float))
+                found.append([value for pair in pairs for value in pair])
+                continue
+            pieces = [flat for child in children if isinstance(child, Node) and (flat := numbers(child))]
+            flat_only = node.kind == "[" and len(pieces) == len(children)
+            even = not any(len(flat) % 2 for flat in pieces)
+            if flat_only and even and any(len(flat) < 2 * _LEAST_POINTS for flat in pieces):
+                found.append([value for piece in pieces for value in piece])
                 continue
         elif flat := numbers(node):
-            if len(flat) % 2 == 0:
-                found.append(np.array(flat, dtype=float).reshape(-1, 2))
+            found.append(flat)
             continue
         todo.extend(reversed(children))
-    return [outline for outline in found if len(outline) >= 3 and (np.abs(outline) < _FAR).all()]  # false for NaN
+    return _sound(found)
+
+
+def _sound(flats: list[list[float]]) -> list[np.ndarray]:
+    """float64[n, 2] for each flat list that is an outline."""
+    pairs = [np.array(flat, dtype=float).reshape(-1, 2) for flat in flats if len(flat) % 2 == 0]
+    return [outline for outline in pairs if len(outline) >= _LEAST_POINTS and (np.abs(outline) < _FAR).all()]  # no NaN
 
 
 def _pair(node: Node) -> list[float] | None:
@@ -205,6 +236,8 @@ def _draw(outlines: list[np.ndarray], box: YxyxBox | None) -> SoftMask:
     (left, top), (right, bottom) = np.clip(points.min(axis=0), 0, 1000), np.clip(points.max(axis=0), 0, 1000)
     if not (left < right and top < bottom):
         raise MaskError("is an outline without area in the picture")
+    if box and (bottom <= box[0] or right <= box[1] or top >= box[2] or left >= box[3]):
+        raise MaskError("is an outline outside its box")
     cells = _CELLS_PER_UNIT * np.array([right - left, bottom - top])
     width, height = np.maximum(1, np.ceil(cells * min(1.0, LONGEST_SIDE / cells.max()))).astype(int) * _OVERSAMPLING
     canvas = Image.new("L", (int(width), int(height)))

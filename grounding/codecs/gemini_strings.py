@@ -18,7 +18,7 @@ _CLOSERS = {'"': '"', "'": "'", "“": '”"', "‘": "’'", "”": "”", "’
 _STOPS = {mark: re.compile(rf"[{re.escape(ends)}\\]|\n[ \t]*```") for mark, ends in _CLOSERS.items()}
 _AFTER_COMMA = (
     r"""(?:["'“‘{}\[\](\d.+-]|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b"""
-    r"""|[A-Za-z_][\w ]{0,40}+[:：])"""
+    r"""|[A-Za-z_][\w ]{0,40}+[:：]|[A-Za-z_]\w{0,40}+=)"""
 )
 # A quote ends a string only where the text goes on like data.
 _ENDS = re.compile(

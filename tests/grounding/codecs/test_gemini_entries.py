@@ -78,6 +78,17 @@ def test_a_score_is_kept_where_it_is_one_and_never_made_up(score: str, read: flo
         ),
         pytest.param('{"points": [{"point": [550, 260], "label": "bin"}]}', [("bin", 550, 260)], id="wrapped"),
         pytest.param('[{"coordinates": [550, 260], "label": "bin"}]', [("bin", 550, 260)], id="coordinates"),
+        pytest.param('[{"label": "bin", "x": 260, "y": 550}]', [("bin", 550, 260)], id="beside the label"),
+        pytest.param(
+            '{"points": [{"x": 260, "y": 550, "label": "bin"}]}', [("bin", 550, 260)], id="named, with labels"
+        ),
+        pytest.param('[{"label": "bin", "x": 260, "y": 550, "z": 1}]', [], id="in space"),
+        pytest.param('[{"label": "bin", "x": 260, "y": 550', [], id="a width may follow"),
+        pytest.param(
+            '{"label": "room", "x": 1, "y": 2, "objects": [{"point": [3, 4], "label": "d"}]}',
+            [("d", 3, 4)],
+            id="of a list",
+        ),
         pytest.param(
             '[{"in_frame": false, "label": "c"}, {"point": [1, 2], "label": "d"}]', [("d", 1, 2)], id="one without"
         ),
@@ -149,6 +160,24 @@ def test_an_object_may_have_a_box_and_a_point() -> None:
 )
 def test_an_entry_hands_its_label_down_to_its_box(text: str, labels: list[str]) -> None:
     assert [detection.label for detection in decode(text).detections] == labels
+
+
+@pytest.mark.parametrize(
+    ("beside", "label"),
+    [
+        pytest.param('"tooth_id": "18", "impacted": false', "18", id="the only text"),
+        pytest.param('"player_name": "Ana", "club": "Rovers"', "Ana", id="a key that ends in name"),
+        pytest.param('"damage_type": "dent", "part_name": "hood"', "hood", id="a name before a type"),
+        pytest.param('"injury": "cut", "advice": "press"', "", id="two that say nothing of themselves"),
+        pytest.param('"reason": "it is red"', "", id="a reason"),
+        pytest.param(f'"notes_on_it": "{"long " * 99}"', "", id="a text too long for a label"),
+        pytest.param('"label": "", "made_of": "wood"', "", id="an empty label"),
+    ],
+)
+def test_an_entry_without_a_label_is_called_by_what_names_it_and_says_so(beside: str, label: str) -> None:
+    decoded = decode(f'[{{"box_2d": [100, 200, 300, 400], {beside}}}]')
+    assert boxes(decoded) == [(label, A_CAT[1])]
+    assert any("another key than label" in note.detail for note in decoded.notes) == bool(label)
 
 
 def test_a_score_is_handed_down_with_the_label() -> None:

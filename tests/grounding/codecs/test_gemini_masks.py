@@ -85,6 +85,9 @@ def test_a_png_is_kept_soft_at_its_own_size_over_its_box(mask: Any) -> None:
         pytest.param(f'"mask": "data:image/png;base64,{RAW}', "missing quotes", id="quote forgotten"),
         pytest.param(f"'mask': '{RAW}'", "single or curly quotes", id="single quotes"),
         pytest.param(f'"segmentation_mask": "{RAW}"', "", id="another key"),
+        pytest.param(f'"mask": data:image/png;base64,{RAW}', "missing quotes", id="no quotes"),
+        pytest.param(f'"mask": data:image/png;base64,{RAW}"', "missing quotes", id="first quote forgotten"),
+        pytest.param(f'"mask": "<start_of_mask><seg_1><seg_2>data:image/png;base64,{RAW}"', "", id="begun as tokens"),
     ],
 )
 def test_a_png_is_read_however_its_string_is_written(written: str, says: str) -> None:
@@ -144,6 +147,10 @@ def test_every_kind_of_png_gives_the_same_mask(image: Image.Image) -> None:
         pytest.param([[5, 5], [5, 9], [5, 20]], "without area", id="flat outline"),
         pytest.param([[2000, 2000], [3000, 2000], [3000, 3000]], "without area", id="outline outside"),
         pytest.param([[1e30, 2], [3, 4], [5, 9]], "neither", id="outline far outside"),
+        pytest.param([[700, 700], [800, 700], [800, 800]], "outside its box", id="outline outside its box"),
+        pytest.param("20 5 33 7 40 9", "outside its box", id="run lengths in text"),
+        pytest.param([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "neither", id="points in space"),
+        pytest.param("<start_of_mask><seg_1>", "1 token instead", id="one token"),
         pytest.param([], "neither", id="empty list"),
         pytest.param({}, "neither", id="empty object"),
         pytest.param({"size": [480, 640], "counts": "XYZ"}, "neither", id="run lengths"),
@@ -236,6 +243,9 @@ XY = [[250, 120], [550, 120], [550, 280], [250, 280]]
         pytest.param({"type": "polygon", "points": XY}, id="object"),
         pytest.param([[str(x), str(y)] for x, y in XY], id="numbers in quotes"),
         pytest.param([*XY, XY[0]], id="closed"),
+        pytest.param(" ".join(f"{x},{y}" for x, y in XY), id="text"),
+        pytest.param(json.dumps(XY), id="text with brackets"),
+        pytest.param([XY[0] + XY[1], XY[2] + XY[3]], id="in pieces"),
     ],
 )
 def test_an_outline_is_filled_over_its_own_extent(mask: Any) -> None:
@@ -244,6 +254,15 @@ def test_an_outline_is_filled_over_its_own_extent(mask: Any) -> None:
     assert found.frame == Box(0.25, 0.12, 0.55, 0.28)
     assert max(found.probs.shape) == 256
     assert found.probs.mean() > 0.985
+
+
+@pytest.mark.parametrize("wide", [3, 4])
+def test_rows_of_noughts_and_ones_are_a_mask_over_the_box(wide: int) -> None:
+    rows = np.eye(5, wide, dtype=int)
+    found = one(rows.tolist()).mask
+    assert found is not None
+    assert np.array_equal(found.probs, rows.astype(np.float32))
+    assert found.frame == Box(0.2, 0.1, 0.6, 0.3)
 
 
 def test_an_outline_covers_its_area_with_soft_edges() -> None:

@@ -71,6 +71,20 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
             json.dumps({"candidates": [{"content": {"parts": [{"text": f"[{CAT}, {DOG}]"}], "role": "model"}}]}),
             id="the whole reply of the service",
         ),
+        pytest.param(
+            json.dumps({"steps": [{"content": [{"type": "text", "text": f"[{CAT}, {DOG}]"}]}], "status": "completed"}),
+            id="a whole reply in steps",
+        ),
+        pytest.param(
+            '[{"label": "cat", "box": {"top_left": {"x": 200, "y": 100}, "bottom_right": {"x": 400, "y": 300}}}, '
+            + DOG
+            + "]",
+            id="named corners",
+        ),
+        pytest.param(
+            f'[{{"box_2d": ["ymin": 100, "xmin": 200, "ymax": 300, "xmax": 400], "label": "cat"}}, {DOG}]',
+            id="named sides in a list",
+        ),
     ],
 )
 def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_it(text: str) -> None:
@@ -135,6 +149,26 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             '[{"box_2d": "100, 200, 300, 400", "label": "cat"}, ' + DOG + "]",
             "numbers stood in quotes",
             id="box in quotes",
+        ),
+        pytest.param(
+            '[{"box_2d": "(100, 200), (300, 400)", "label": "cat"}, ' + DOG + "]",
+            "numbers stood in quotes",
+            id="corners in quotes",
+        ),
+        pytest.param(
+            "[Box2D(box_2d=[100, 200, 300, 400], label='cat'), Box2D(label='dog', box_2d=[500, 600, 700, 800])]",
+            "unquoted keys",
+            id="printed objects",
+        ),
+        pytest.param(
+            '[{"field_name": "cat", "value": "x", "box_2d": [100, 200, 300, 400]}, ' + DOG + "]",
+            "another key than label",
+            id="a key that ends in name",
+        ),
+        pytest.param(
+            '[{"label": "cat", "bounds": [100, 200, 300, 400]}, ' + DOG + "]",
+            "another key than box_2d",
+            id="a box under a strange key",
         ),
         pytest.param(
             '[{"box_2d": ["10%", "20%", "30%", "40%"], "label": "cat"}, ' + DOG + "]", "in percent", id="percent"
