@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(folder: Path) -> Checkpoint:
     return paligemma_load.load(str(folder), None)
+
+
+@pytest.fixture(scope="session")
+def untaught(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a tiny PaliGemma that says anything, by its language model: "gemma" or "gemma2"."""
+
+    @cache
+    def build(text: str) -> Path:
+        return tiny_paligemma.build(tmp_path_factory.mktemp(f"untaught-{text}"), text=text, steps=0)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Checkpoint:
+    return paligemma_load.load("pinpoint-nano", None)
 
 
 class Model:

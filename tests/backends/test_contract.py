@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -22,7 +21,6 @@ from grounding.errors import RequestError, Stopped
 from grounding.images import Picture
 from grounding.settings import Settings
 from grounding.types import Outcome, Request, Task
-from tests import tiny_paligemma
 from tests.stand_in import Answer, Sent, StandIn, reply
 
 REPLIES = Path(__file__).parents[1] / "fixtures/replies"
@@ -33,15 +31,15 @@ class Opened(NamedTuple):
     backend: Backend
 
 
-def open_paligemma(open_files: ExitStack) -> Backend:
+def open_paligemma(given: pytest.FixtureRequest, open_files: ExitStack) -> Backend:
     """Real inference, by a checkpoint small enough to be made here."""
-    folder = tiny_paligemma.build(Path(open_files.enter_context(TemporaryDirectory())))
+    folder = given.getfixturevalue("folder")
     pool = Pool(Settings())
     open_files.callback(pool.close)
     return open_files.enter_context(pool.lend("paligemma", str(folder)))
 
 
-def open_gemini(open_files: ExitStack) -> Backend:
+def open_gemini(given: pytest.FixtureRequest, open_files: ExitStack) -> Backend:
     """The real client, answered over the loopback address by the hand-written replies."""
     service = open_files.enter_context(_Replies())
     pool = Pool(Settings(gemini_base_url=service.url))
@@ -49,11 +47,11 @@ def open_gemini(open_files: ExitStack) -> Backend:
     return open_files.enter_context(pool.lend("gemini", SPECS["gemini"].models[0], "a-key-for-tests"))
 
 
-def open_replay(open_files: ExitStack) -> Backend:
+def open_replay(given: pytest.FixtureRequest, open_files: ExitStack) -> Backend:
     return open_files.enter_context(Pool(Settings()).lend("replay", str(REPLIES)))
 
 
-OPENERS: dict[str, Callable[[ExitStack], Backend]] = {
+OPENERS: dict[str, Callable[[pytest.FixtureRequest, ExitStack], Backend]] = {
     "paligemma": open_paligemma,
     "gemini": open_gemini,
     "replay": open_replay,
@@ -73,7 +71,7 @@ class _Replies(StandIn):
 @pytest.fixture(scope="module", params=SPECS)
 def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
     with ExitStack() as open_files:
-        yield Opened(request.param, OPENERS[request.param](open_files))
+        yield Opened(request.param, OPENERS[request.param](request, open_files))
 
 
 def request(task: Task, pictures: int = 1) -> Request:

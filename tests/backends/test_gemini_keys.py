@@ -23,7 +23,8 @@ from grounding.types import Options, Request, Result, Task
 from tests.stand_in import Answer, Sent, StandIn, reply, streamed
 
 KEYS = [f"AIzaSyCANARY-key-of-visitor-{number:02d}" for number in range(20)]
-CALLS_EACH = 50
+CALLS_EACH = 8
+AT_ONCE = 40  # two calls of each key beside all the others
 
 
 class Echo(StandIn):
@@ -60,7 +61,7 @@ def _keys(text: str) -> list[str]:
     return [key for key in KEYS if key in text]
 
 
-def test_a_thousand_calls_with_twenty_keys_each_carry_their_own_and_leave_none_behind(
+def test_many_calls_at_once_with_twenty_keys_each_carry_their_own_and_leave_none_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -68,7 +69,7 @@ def test_a_thousand_calls_with_twenty_keys_each_carry_their_own_and_leave_none_b
     picture = Picture(Image.new("RGB", (40, 30), "teal"))
     with Echo() as service:
         pool = Pool(Settings(gemini_base_url=service.url))
-        with ThreadPoolExecutor(50) as threads:
+        with ThreadPoolExecutor(AT_ONCE) as threads:
             ends = list(threads.map(lambda n: ask(pool, n, picture), range(len(KEYS) * CALLS_EACH)))
         seen = [
             (sent.headers["x-goog-api-key"][-2:], re.findall(r"I am (\d\d)", json.dumps(sent.body)))
@@ -79,7 +80,7 @@ def test_a_thousand_calls_with_twenty_keys_each_carry_their_own_and_leave_none_b
     assert all([key] == who for key, who in seen), "a call carried another's key"
     assert {kept.key for kept in service.files.values()} == set(KEYS)
     results = [each for each in ends if isinstance(each, Result)]
-    assert len(results) > 800
+    assert 0.8 < len(results) / len(seen) < 1, "some are refused, and say the key"
     assert not _keys(" ".join(map(repr, ends)) + " ".join(map(str, ends))), "in results and errors"
     assert not _keys(" ".join(to_bytes(result_to_json(each, (40, 30))).decode() for each in results)), "in JSON"
     sample = Sample("one.png", (40, 30), Task.DETECT, results[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,16 +55,20 @@ def held_to(checkpoint: Checkpoint, answer: Answer, plain: list[int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["gemma", "gemma2"])
-def test_rows_of_several_pictures_prompts_and_budgets_say_what_each_says_alone(tmp_path: Path, text: str) -> None:
-    checkpoint = paligemma_load.load(str(tiny_paligemma.build(tmp_path, text=text, steps=0)), None)
+def test_rows_of_several_pictures_prompts_and_budgets_say_what_each_says_alone(
+    untaught: Callable[[str], Path], text: str
+) -> None:
+    checkpoint = paligemma_load.load(str(untaught(text)), None)
     rows = [Row(picture, prompt, 5 + 4 * i) for i, prompt in enumerate(PROMPTS) for picture in PICTURES[:2]]
     for row, answer in zip(rows, generate(Engine(checkpoint), rows), strict=True):
         held_to(checkpoint, answer, alone(checkpoint, row))
 
 
 @pytest.mark.parametrize(("wish", "nats"), [("<eos>", 99.0), ("said first", -99.0)])
-def test_a_checkpoints_own_bias_is_heeded_as_transformers_heeds_it(tmp_path: Path, wish: str, nats: float) -> None:
-    checkpoint = paligemma_load.load(str(tiny_paligemma.build(tmp_path, steps=0)), None)
+def test_a_checkpoints_own_bias_is_heeded_as_transformers_heeds_it(
+    untaught: Callable[[str], Path], wish: str, nats: float
+) -> None:
+    checkpoint = paligemma_load.load(str(untaught("gemma")), None)
     row, settings = Row(PICTURES[0], "caption en", 12), checkpoint.model.generation_config
     (before,) = generate(Engine(checkpoint), [row])
     settings.sequence_bias = [[[settings.eos_token_id if wish == "<eos>" else before.ids[0]], nats]]
@@ -81,16 +86,15 @@ def test_well_formed_answers_are_not_changed(checkpoint: Checkpoint) -> None:
     assert [list(answer.ids) for answer in answers] == [alone(checkpoint, row) for row in rows]
 
 
-def test_the_bundled_checkpoint_says_what_it_says_alone() -> None:
-    checkpoint = paligemma_load.load("pinpoint-nano", None)
+def test_the_bundled_checkpoint_says_what_it_says_alone(bundled: Checkpoint) -> None:
     rows = [Row(picture, prompt, 16) for picture in PICTURES[:1] for prompt in PROMPTS]
-    for row, answer in zip(rows, generate(Engine(checkpoint), rows), strict=True):
-        held_to(checkpoint, answer, alone(checkpoint, row))
-        assert answer.text == checkpoint.processor.decode(list(answer.ids), skip_special_tokens=True)
+    for row, answer in zip(rows, generate(Engine(bundled), rows), strict=True):
+        held_to(bundled, answer, alone(bundled, row))
+        assert answer.text == bundled.processor.decode(list(answer.ids), skip_special_tokens=True)
 
 
-def test_prompts_are_tokenised_as_the_processor_does(checkpoint: Checkpoint) -> None:
-    for loaded in (checkpoint, paligemma_load.load("pinpoint-nano", None)):
+def test_prompts_are_tokenised_as_the_processor_does(checkpoint: Checkpoint, bundled: Checkpoint) -> None:
+    for loaded in (checkpoint, bundled):
         made = Engine(loaded)._prompts(PROMPTS)
         texts = [f"<image>{prompt}" for prompt in PROMPTS]
         images = [PICTURES[0].image] * len(PROMPTS)
