@@ -77,8 +77,8 @@ def test_words_grow(service: StandIn, backend: Gemini, caption: Request) -> None
 
 
 QUIET = [
-    pytest.param(streamed(*LIST, drip_s=0.4), id="while boxes drip in"),
-    pytest.param(streamed(LIST[0], *LIST, drip_s=0.7), id="while boxes drip in slowly"),
+    pytest.param(streamed(*LIST, drip_s=0.2), id="while boxes drip in"),
+    pytest.param(streamed(LIST[0], *LIST, drip_s=0.35), id="while boxes drip in slowly"),
     pytest.param(Answer(wait_s=30), id="in the silence before the answer"),
     pytest.param(Answer(headers=EVENTS, pieces=(b": ping\n\n", b"data: {}\n\n"), drip_s=20), id="after the headers"),
     pytest.param(Answer(body=b" " * 1000, drip_s=0.1), id="while bytes of nothing drip in"),
@@ -97,7 +97,7 @@ def test_a_stop_is_heard_and_the_connection_closed_within_a_second_and_a_half(
         pressed[0] = time.monotonic()
         stop.set()
 
-    threading.Timer(0.5, press).start()
+    threading.Timer(0.25, press).start()
     with pytest.raises(Stopped):
         results(backend, detect, stop) if streaming else backend.predict(detect, stop)
     assert time.monotonic() - pressed[0] < 1.5
@@ -116,21 +116,21 @@ def test_closing_the_iterator_closes_the_connection(service: StandIn, backend: G
 def test_a_stop_is_heard_while_the_service_is_given_time(service: StandIn, backend: Gemini, detect: Request) -> None:
     service.says(Answer(429, headers={"Retry-After": "15"}))
     stop = threading.Event()
-    threading.Timer(0.5, stop.set).start()
+    threading.Timer(0.25, stop.set).start()
     started = time.monotonic()
     with pytest.raises(Stopped):
         results(backend, detect, stop)
-    assert time.monotonic() - started < 0.5 + 1.5
+    assert time.monotonic() - started < 0.25 + 1.5
     assert len(service.requests) == 1
 
 
 def test_a_hung_service_ends_at_the_deadline(service: StandIn, detect: Request) -> None:
-    service.says(streamed(*LIST, drip_s=1.0))
-    impatient = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=1.5)
+    service.says(streamed(*LIST, drip_s=0.4))
+    impatient = Gemini("gemini-3.6-flash", KEY, service.url, deadline_s=0.6)
     started = time.monotonic()
     with pytest.raises(Timeout):
         results(impatient, detect)
-    assert time.monotonic() - started < 2.5
+    assert time.monotonic() - started < 1.6
     impatient.close()
 
 
