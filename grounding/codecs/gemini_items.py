@@ -66,6 +66,9 @@ def listing(text: str, *, inside_string: bool = False) -> Listing:
             inner = listing(hidden, inside_string=True)
             if inner.items:
                 return inner
+    for numbers in [] if finder.items else lines.bare_boxes(text):
+        finder.append(Item(box=numbers))
+        mends = mends | {"missing brackets"}
     kept = set(owners)
     return Listing(
         items=finder.items,
@@ -118,7 +121,7 @@ class _Finder:
         while todo:
             node, above = todo.pop()
             if above.bare and (quad := lists.named_quad(node)):
-                self._append(Item(label=quad[1] or above.label, box=quad[0], picture=above.picture))
+                self.append(Item(label=quad[1] or above.label, box=quad[0], picture=above.picture))
                 continue
             below = [child for group in keys.groups(node) for child in self._group(group, above, node)]
             loose = [value for key, value in node.entries if key is None and isinstance(value, Node)]
@@ -151,7 +154,7 @@ class _Finder:
                 label, mends = rest.pop(spare), mends | {_SPARE}
             self._add(found, label, above, node, mends)
         elif label is not None and not (template or hidden or any(_is_used(*each, firm) for each in rest.items())):
-            self._append(Item(label=label, cut=node.cut))
+            self.append(Item(label=label, cut=node.cut))
         outside = _Above(picture=above.picture)
         for value in found.values():
             yield from ((child, outside) for child in _swallowed(value))
@@ -165,7 +168,7 @@ class _Finder:
             for item, (numbers, own) in zip(items, boxes, strict=True):
                 item.mends |= {inner.mend} if inner.mend and not own else {_OTHER_KEY}
                 item.label, item.box = own or inner.label, numbers
-                self._append(item)
+                self.append(item)
             if not boxes:
                 yield value, inner
 
@@ -194,9 +197,9 @@ class _Finder:
         for place, each in enumerate(shared_out(item, count)):
             each.box = boxes[place] if place < len(boxes) else None
             each.point = points[place] if place < len(points) else None
-            self._append(each)
+            self.append(each)
 
-    def _append(self, item: Item) -> None:
+    def append(self, item: Item) -> None:
         item.place = len(self.items) + 1
         self.items.append(item)
 
@@ -211,7 +214,7 @@ class _Finder:
             return False
         name = "" if keys.WRAPPER.fullmatch(beside.replace(" ", "_")) else beside
         for numbers, own in found:
-            self._append(Item(label=own or name or None, box=numbers))
+            self.append(Item(label=own or name or None, box=numbers))
         return True
 
 

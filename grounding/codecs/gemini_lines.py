@@ -19,14 +19,21 @@ _SEPARATORS = ":–—-|"  # between a name and its list
 _NO_NAME = re.compile(r"[\[\]{}()=#:]")
 _AT = re.compile(r"\s(?:is\s)?(?:located\s)?(?:at|in)\Z")  # "cat at [1, 2, 3, 4]"
 _QUOTES = r"[\"'`*]*"
-_BOX_KEY = re.compile(rf"(?<!\w){_QUOTES}(?:(?:b|bounding_)?box_?2d|bbox){_QUOTES}\s*+[:=]?\s*+\Z", re.IGNORECASE)
+_BOX_KEY = re.compile(
+    rf"(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box){_QUOTES}\s*+[:=]?\s*+\Z", re.IGNORECASE
+)
 _LABEL_PART = re.compile(
     rf"{_QUOTES}(?:label|name|class|category|object){_QUOTES}\s*+[:=](?P<name>[^,;\n]*+)", re.IGNORECASE
 )
 _LABEL_LINE = re.compile(rf"^[ \t]*+(?:[-*•]\s++)?+{_LABEL_PART.pattern}", re.IGNORECASE | re.MULTILINE)
-_BOX_LINE = re.compile(rf"^[ \t]*+(?:[-*•]\s++)?+{_QUOTES}b?box_?2d\b", re.IGNORECASE | re.MULTILINE)
+_BOX_LINE = re.compile(
+    rf"^[ \t]*+(?:[-*•]\s++)?+{_QUOTES}(?:b?box_?2d|bounding[_ ]?box)\b", re.IGNORECASE | re.MULTILINE
+)
 # In code, a list of lists under such a name is the answer; one list alone, "crop_box = [1, 2, 3, 4]", may be any step.
 _ASSIGNED = re.compile(r"\w*?(?:box|detection|object|result|annotation)\w*+\s*+=\s*+", re.IGNORECASE)
+_LINK = re.compile(r"\(([^()\n]{1,60}+)\)")  # [1, 2, 3, 4](cat)
+_NUMBER = r"-?\d{1,9}+(?:\.\d{1,9}+)?"
+_BARE_BOX = re.compile(rf"^[ \t]*+[-*•][ \t]++({_NUMBER}(?:[ \t]*+,[ \t]*+{_NUMBER}){{3}})[ \t\r]*+$", re.MULTILINE)
 _FENCE = re.compile(r"```\w*+\s*+")
 _STRING = re.compile(r'"\s*+[\[{]')
 _QUOTE = re.compile(r'(?<!\\)"')
@@ -53,6 +60,11 @@ def unwrapped(text: str) -> tuple[str, set[str]]:
     return text, set()
 
 
+def bare_boxes(text: str) -> list[list[float]]:
+    """The boxes of an answer in bullets without brackets: "- 100, 200, 300, 400", and nothing else on the line."""
+    return [[float(number) for number in line[1].split(",")] for line in _BARE_BOX.finditer(text)]
+
+
 def stands_alone(text: str, start: int, stop: int) -> bool:
     """True where text[start:stop] is all its line says, but for a code fence, a full stop, or words up to a colon."""
     before, after = _beside(text, start, stop)
@@ -72,6 +84,8 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
     several: what stands there is a list of lists; label_first: see labels_come_first.
     """
     before, after = _beside(text, start, stop)
+    if link := _LINK.match(after):
+        after = link[1] + after[link.end() :]
     bullet = _BULLET.match(before)
     before = before[bullet.end() :] if bullet else before
     marked = bool(bullet and bullet[0].strip())

@@ -21,6 +21,13 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
         ),
         pytest.param("* [100, 200, 300, 400]: cat\n* [500, 600, 700, 800]: dog.", ["cat", "dog"], id="names after"),
         pytest.param("1. cat [100, 200, 300, 400]\n2. dog - [500, 600, 700, 800]", ["cat", "dog"], id="no separator"),
+        pytest.param("[100, 200, 300, 400](cat)\n- [500, 600, 700, 800](dog)", ["cat", "dog"], id="links"),
+        pytest.param(
+            "Bounding box: [100, 200, 300, 400]\nLabel: cat\n\nBounding box: [500, 600, 700, 800]\nLabel: dog",
+            ["cat", "dog"],
+            id="lines in plain words",
+        ),
+        pytest.param("Two:\n- 100, 200, 300, 400\n* 500,600,700,800", ["", ""], id="bullets without brackets"),
         pytest.param("- cat at [100, 200, 300, 400]\n- dog: [500, 600, 700, 800]", ["cat", "dog"], id="at"),
         pytest.param(
             "```python\nboxes = [(100, 200, 300, 400, 'cat'), (500, 600, 700, 800, 'dog')]\n```",
@@ -102,6 +109,7 @@ def test_lists_of_four_numbers_alone_are_boxes(text: str, expected: list[str]) -
         pytest.param('{"answer": "There are four cats.", "evidence": []}', id="empty list beside an answer"),
         pytest.param("The size is [640, 480].", id="two numbers"),
         pytest.param("- [1, 2, 3]", id="three numbers"),
+        pytest.param("- 1, 2, 3\n- 1, 2, 3, 4 and so on\n1, 2, 3, 4", id="numbers without brackets"),
         pytest.param("- [ymin, xmin, ymax, xmax]", id="placeholder"),
         pytest.param('{"box_2d": [ymin, xmin, ymax, xmax], "label": <label>}', id="template"),
         pytest.param('{"answer": "There are 4 [four] cats.", "count": 4}', id="other JSON"),
