@@ -34,6 +34,7 @@ _LABELS = (  # the first that is there wins
     "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
     "title", "text", "description", "tag", "type",
 )  # fmt: skip
+_NAMELESS = frozenset(("format", "unit", "units", "time", "timestamp", "color", "colour", "url", "file"))
 _LONGEST_NAME = 200  # characters
 _NAMING = ("name", "label", "class", "category", "kind", "type")  # how keys end that name what they are in
 FIRM_LABELS = frozenset(("label", "textlabel", "labels", "objectname", "class", "classname", "category"))
@@ -128,7 +129,7 @@ def spare_label(group: dict[str, Value]) -> str:
         for name, value in group.items()
         if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and not isinstance(value, Bare)
     }
-    texts = {name: key for name, key in texts.items() if key not in _SAYINGS and MEANING.get(key) not in GEOMETRY}
+    texts = {name: key for name, key in texts.items() if key not in _SAYINGS | _NAMELESS and key not in MEANING}
     ending = (name for end in _NAMING for name, key in texts.items() if key.endswith(end))
     return next(ending, "") or ("" if len(texts) != 1 else next(iter(texts)))
 

@@ -170,6 +170,7 @@ def test_an_entry_hands_its_label_down_to_its_box(text: str, labels: list[str]) 
         pytest.param('"damage_type": "dent", "part_name": "hood"', "hood", id="a name before a type"),
         pytest.param('"injury": "cut", "advice": "press"', "", id="two that say nothing of themselves"),
         pytest.param('"reason": "it is red"', "", id="a reason"),
+        pytest.param('"image": "a.jpg", "timestamp": "00:01", "score": "high"', "", id="nothing of itself"),
         pytest.param(f'"notes_on_it": "{"long " * 99}"', "", id="a text too long for a label"),
         pytest.param('"label": "", "made_of": "wood"', "", id="an empty label"),
     ],
