@@ -58,12 +58,16 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     parts: list[dict[str, Any]] = []
     ratings: tuple[SafetyRating, ...] = ()
     reason, message, candidates = "", "", 0
+    others: set[int] = set()
     for chunk in _chunks(body):
         if error := as_dict(chunk.get("error")):
             raise ServiceError({"error": error})
         feedback |= as_dict(chunk.get("promptFeedback"))
         usage |= as_dict(chunk.get("usageMetadata"))
-        for candidate in _dicts(chunk.get("candidates"))[:1]:
+        for place, candidate in enumerate(_dicts(chunk.get("candidates"))):
+            if index := _count(candidate, "index") or place:
+                others.add(index)
+                continue
             candidates += 1
             parts += _dicts(as_dict(candidate.get("content")).get("parts"))
             reason = _str(candidate.get("finishReason")) or reason
@@ -77,6 +81,9 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     else:
         thoughts = _count(usage, "thoughtsTokenCount") or 0
         reply = _finished(reason or UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
+    if others:
+        more = "another answer" if len(others) == 1 else f"{len(others)} other answers"
+        reply = replace(reply, notes=(*reply.notes, Note(NoteKind.SKIPPED, f"Not shown: {more} to the same question.")))
     images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_seen(each)]
     return replace(
         reply,
@@ -208,13 +215,22 @@ def _chunks(body: str) -> list[dict[str, Any]]:
     try:
         if re.match(r"\s*(data:|:)", body):
             events = re.split(r"\r?\n\r?\n", body)
-            return [as_dict(json.loads(data)) for event in events if (data := _data(event))]
-        reply = json.loads(body)
+            return [as_dict(_camel(json.loads(data))) for event in events if (data := _data(event))]
+        reply = _camel(json.loads(body))
     except (ValueError, RecursionError):
         raise BackendError(_NOT_AN_ANSWER) from None
     if reply is not None and not isinstance(reply, dict | list):
         raise BackendError(_NOT_AN_ANSWER)
     return [reply] if isinstance(reply, dict) else _dicts(reply)
+
+
+def _camel(value: Any) -> Any:
+    """Keys as the service writes them: recorded by way of the client library they have underscores."""
+    if isinstance(value, list):
+        return [_camel(each) for each in value]
+    if isinstance(value, dict):
+        return {re.sub("_([a-z])", lambda found: found[1].upper(), key): _camel(each) for key, each in value.items()}
+    return value
 
 
 def _data(event: str) -> str:

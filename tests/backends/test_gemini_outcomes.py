@@ -37,6 +37,38 @@ def test_every_block_reason_of_the_library_has_a_sentence_of_its_own() -> None:
     assert len(set(PROMPT_BLOCKED.values())) == len(PROMPT_BLOCKED)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"candidates": [{"content": {"parts": [{"text": t}]}} for t in "ab"]}, id="at once"),
+        pytest.param(
+            [{"candidates": [{"index": k, "content": {"parts": [{"text": t}]}}]} for k, t in enumerate("ab")],
+            id="streamed by turns",
+        ),
+    ],
+)
+def test_of_several_answers_the_first_is_shown_and_the_others_are_counted(body: object) -> None:
+    reply = said(body)
+    assert reply.text == "a"
+    assert [note.detail for note in reply.notes] == ["Not shown: another answer to the same question."]
+
+
+def test_a_reply_recorded_by_the_client_library_is_read_alike() -> None:
+    block = types.GenerateContentResponse.model_validate(
+        {
+            "promptFeedback": {
+                "blockReason": "SAFETY",
+                "safetyRatings": [{"category": "HARM_CATEGORY_HARASSMENT", "probability": "HIGH", "blocked": True}],
+            }
+        }
+    )
+    recorded, sent = (read(block.model_dump_json(by_alias=by), max_output_tokens=9) for by in (False, True))
+    assert "prompt_feedback" in block.model_dump_json(by_alias=False)
+    assert recorded == sent
+    assert recorded.safety.stage is Stage.PROMPT
+    assert recorded.safety.sliders == (Harm.HARASSMENT,)
+
+
 def test_every_harm_is_a_category_of_the_library() -> None:
     assert set(CATEGORIES) == set(Harm)
     assert set(CATEGORIES.values()) <= {category.value for category in types.HarmCategory}
