@@ -94,8 +94,9 @@ def test_a_picture_of_25_mb_goes_through_the_files_protocol_and_the_second_quest
 def test_a_picture_of_19_mb_goes_in_the_request(service: StandIn, backend: Gemini) -> None:
     data = photo(19)
     assert 18_900_000 < len(data) < 19_100_000
+    picture = images.load(data)
     for _ in range(2):
-        backend.predict(ask(images.load(data)))
+        backend.predict(ask(picture))
         assert base64.urlsafe_b64decode(parts(service)[0]["inlineData"]["data"]) == data
     assert not service.file_requests
 
