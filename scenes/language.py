@@ -1,6 +1,7 @@
 """True words about a scene in PaliGemma's grammar: prompts and the answers they should get.
 
-Works on anything that has label, colour and box, so it needs no pixels. An answer's things go from the top down.
+Works on anything that has label, colour and box, so it needs no pixels. A class's things go from the top down;
+a caption's classes in the order of `LABELS`.
 """
 
 from __future__ import annotations
@@ -132,10 +133,8 @@ def segment_each(things: Sequence[Seen], labels: Sequence[str], codes_of: CodesO
 def caption(things: Sequence[Seen], background: str) -> Exchange:
     """Names all things by number, class and, where its likes share one, colour: "two cats and a red car in a room"."""
     groups = []
-    for k in sorted(range(len(things)), key=lambda k: things[k].box.y1):
-        label = things[k].label
-        same = having(things, label)
-        if same[0] != k:
+    for label in LABELS:
+        if not (same := having(things, label)):
             continue
         colours = {things[i].colour for i in same}
         colour = f"{colours.pop()} " if len(colours) == 1 else ""
@@ -193,7 +192,7 @@ def beside(things: Sequence[Seen], label: str, side: str) -> Exchange | None:
     return Exchange("beside", f"answer en what is {of} the {label}?", near[0][1] if near else "nothing")
 
 
-_MIX = {"detect": 0.27, "refer": 0.12, "segment": 0.22, "ask": 0.19, "caption": 0.20}
+_MIX = {"detect": 0.26, "refer": 0.10, "segment": 0.22, "ask": 0.15, "caption": 0.27}
 """Share of each kind of prompt in training: places are harder to learn than words."""
 
 

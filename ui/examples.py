@@ -14,8 +14,8 @@ from grounding.images import Picture
 from grounding.types import Task
 from scenes.things import KINDS
 
-SEEDS = (49, 57, 29, 72, 11, 51, 37, 63)
-"""Clear, varied scenes of those where the bundled model finds all that is asked (37 of the first 75 seeds)."""
+SEEDS = (49, 57, 29, 72, 11, 51, 127, 63)
+"""Clear, varied scenes of those where the bundled model finds all that is asked."""
 
 SIDE_PX = 768
 THUMBNAIL_PX = 176

@@ -135,12 +135,11 @@ def test_a_question_about_the_one_is_not_asked_where_there_are_two():
     assert beside(SCENE, "cat", "left") is None
 
 
-def test_a_caption_names_all_things_from_the_top_down():
+def test_a_caption_names_all_things_in_the_order_of_the_classes():
     assert caption(SCENE, "room").suffix == "two cats and a red car in a room"
     assert caption((CAR,), "water").suffix == "a red car on the water"
-    assert caption((CAR, Thing("apple", "orange", Box(0, 0, 0.2, 0.2))), "plain").suffix == (
-        "an orange apple and a red car on a plain background"
-    )
+    above = Thing("apple", "orange", Box(0, 0, 0.2, 0.2))
+    assert caption((above, CAR), "plain").suffix == "a red car and an orange apple on a plain background"
 
 
 @settings(max_examples=40, deadline=None)
