@@ -58,14 +58,16 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     parts: list[dict[str, Any]] = []
     ratings: tuple[SafetyRating, ...] = ()
     reason, message, candidates = "", "", 0
-    others: set[int] = set()
+    shown, others = None, set[int]()
     for chunk in _chunks(body):
         if error := as_dict(chunk.get("error")):
             raise ServiceError({"error": error})
         feedback |= as_dict(chunk.get("promptFeedback"))
         usage |= as_dict(chunk.get("usageMetadata"))
         for place, candidate in enumerate(_dicts(chunk.get("candidates"))):
-            if index := _count(candidate, "index") or place:
+            index = _index(candidate, place)
+            shown = index if shown is None else shown
+            if index != shown:
                 others.add(index)
                 continue
             candidates += 1
@@ -93,6 +95,12 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
         answer_tokens=_count(usage, "candidatesTokenCount"),
         reason=_word(reason),
     )
+
+
+def _index(candidate: Mapping[str, Any], place: int) -> int:
+    """Which of several answers this is (a part of): its own number, else its place."""
+    index = _count(candidate, "index")
+    return place if index is None else index
 
 
 def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
@@ -186,6 +194,7 @@ class Growth:
     def __init__(self) -> None:
         self._came: list[str] = []
         self._rest = ""
+        self._shown: int | None = None
         self.text = ""
 
     @property
@@ -203,6 +212,9 @@ class Growth:
             except (ValueError, RecursionError):
                 continue
             for candidate in _dicts(chunk.get("candidates"))[:1]:
+                self._shown = _index(candidate, 0) if self._shown is None else self._shown
+                if _index(candidate, 0) != self._shown:
+                    continue
                 parts = _dicts(as_dict(candidate.get("content")).get("parts"))
                 self.text += "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
         return len(self.text) > before
@@ -229,7 +241,11 @@ def _camel(value: Any) -> Any:
     if isinstance(value, list):
         return [_camel(each) for each in value]
     if isinstance(value, dict):
-        return {re.sub("_([a-z])", lambda found: found[1].upper(), key): _camel(each) for key, each in value.items()}
+        # what is in an error has underscores of the service's own
+        return {
+            re.sub("_([a-z])", lambda found: found[1].upper(), key): each if key == "error" else _camel(each)
+            for key, each in value.items()
+        }
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
@@ -80,9 +81,8 @@ def delete_uploads(backend: Backend, stop: threading.Event | None = None) -> int
 def _is_body(text: str) -> bool:
     """Whether this is what the service sends: an object with its names, or events."""
     start = text[:4000]
-    return text.lstrip().startswith("data:") or any(
-        f'"{name}"' in start for name in ("candidates", "promptFeedback", "usageMetadata", "modelVersion")
-    )
+    named = r'"(candidates|prompt_?feedback|usage_?metadata|model_?version)"'  # with _, the client library recorded it
+    return text.lstrip().startswith("data:") or re.search(named, start, re.IGNORECASE) is not None
 
 
 def _words(text: str) -> Reply:

@@ -82,7 +82,7 @@ def _filled(stays: Detection, mask: SoftMask | None) -> Detection:
     decided = stays.review in (Review.ACCEPTED, Review.REJECTED)
     if decided or mask is None or stays.mask is not None or stays.box is None or not matched([stays.box], [mask.frame]):
         return stays
-    return replace(stays, mask=mask, origin=stays.origin and replace(stays.origin, edited=True))
+    return replace(stays, mask=mask)
 
 
 def _said_again(stay: Sequence[Detection], said: Sequence[Detection], size_wh: tuple[int, int]) -> dict[int, int]:

@@ -233,10 +233,12 @@ async def _while(
         if shown != told:
             told = updates[result.status] = shown
         if undrawn and newest and time.monotonic() - drawn_at > pause_s:
-            began, undrawn = time.monotonic(), False
-            grown = question.grown(newest)
-            if grown is not None and _in_sight(grown, question.before, held()):
-                updates[result.editor.stage] = await asyncio.to_thread(corrections.scene, grown)
+            began, grown = time.monotonic(), question.grown(newest)
+            undrawn = grown is not None and not _in_sight(grown, question.before, held())
+            if grown is not None and not undrawn:
+                scene = await asyncio.to_thread(corrections.scene, grown)
+                if _in_sight(grown, question.before, held()):  # still
+                    updates[result.editor.stage] = scene
             drawn_at = time.monotonic()
             pause_s = max(_REDRAW_S, _REDRAW_SHARE * (drawn_at - began))
         if updates:
@@ -245,9 +247,8 @@ async def _while(
 
 def _in_sight(grown: Session, before: Session, now: Session | None) -> bool:
     """Whether the growing answer is of what is looked at: nothing is drawn over a picture turned to meanwhile."""
-    if now is None or now.picture is None or before.picture is None or grown.picture is None:
-        return True
-    return now.picture.path in (before.picture.path, grown.picture.path)
+    asked = {each.picture.path for each in (before, grown) if each.picture}
+    return now is None or now.picture is None or now.picture.path in asked
 
 
 def _status(running: Run, question: Question, desk: Desk, newest: Result | None, waits_until: float) -> str:

@@ -22,7 +22,7 @@ from ui.desk import Desk
 from ui.follow import Follower, listed
 from ui.messages import BUSY, Problem, attempt
 from ui.result_view import ResultView
-from ui.sidebar import Sidebar
+from ui.sidebar import Sidebar, key_field
 from ui.state import KEPT_S, Kept, Session
 from ui.tabs.prompt import Tab
 from ui.trial import MANY, TWO, Trial
@@ -114,16 +114,9 @@ def _question(first: Session, prompt: str) -> tuple[gr.Radio, gr.HTML, gr.Textbo
 
 
 def _start(settings: Settings) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.HTML]:
-    key = gr.Textbox(
-        type="password",
-        label="Gemini API key",
-        info="Empty: the one on the Picture page. Kept in memory for this visit, never stored.",
-        placeholder="Paste your key",
-        max_lines=1,
-        visible=any(SPECS[compare_sides.first(letter, settings)[0]].needs_key for letter in "AB"),
-        elem_id="pp-cmp-key",
-        html_attributes=gr.InputHTMLAttributes(autocomplete="off", spellcheck=False),
-    )
+    needed = any(SPECS[compare_sides.first(letter, settings)[0]].needs_key for letter in "AB")
+    info = "Empty: the one on the Picture page. Kept in memory for this visit, never stored."
+    key = key_field(info, "pp-cmp-key", visible=needed)
     with gr.Row(elem_classes="pp-inline"):
         run = gr.Button(
             "Compare",

@@ -34,7 +34,11 @@ _LABELS = (  # the first that is there wins
     "label", "textlabel", "name", "labels", "objectname", "class", "classname", "category", "object", "caption",
     "title", "text", "description", "tag", "type",
 )  # fmt: skip
-_NAMELESS = frozenset(("format", "unit", "units", "time", "timestamp", "color", "colour", "url", "file"))
+_NAMELESS = frozenset(("id", "format", "unit", "units", "time", "timestamp", "color", "colour", "url", "file"))
+_NO_NAMES = (  # how keys end that tell of an object, and do not name it
+    "url", "path", "file", "filename", "mimetype", "boxtype", "color", "colour", "level", "status", "size", "source",
+    "frame", "visible", "visibility", "occlusion", "orientation", "direction", "position", "location",
+)  # fmt: skip
 _LONGEST_NAME = 200  # characters
 _NAMING = ("name", "label", "class", "category", "kind", "type")  # how keys end that name what they are in
 FIRM_LABELS = frozenset(("label", "textlabel", "labels", "objectname", "class", "classname", "category"))
@@ -129,7 +133,8 @@ def spare_label(group: dict[str, Value]) -> str:
         for name, value in group.items()
         if isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and not isinstance(value, Bare)
     }
-    texts = {name: key for name, key in texts.items() if key not in _SAYINGS | _NAMELESS and key not in MEANING}
+    nameless = _SAYINGS | _NAMELESS | MEANING.keys()
+    texts = {name: key for name, key in texts.items() if key not in nameless and not key.endswith(_NO_NAMES)}
     ending = (name for end in _NAMING for name, key in texts.items() if key.endswith(end))
     return next(ending, "") or ("" if len(texts) != 1 else next(iter(texts)))
 

@@ -31,7 +31,9 @@ _BOX_LINE = re.compile(
 )
 # In code, a list of lists under such a name is the answer; one list alone, "crop_box = [1, 2, 3, 4]", may be any step.
 _ASSIGNED = re.compile(r"\w*?(?:box|detection|object|result|annotation)\w*+\s*+=\s*+", re.IGNORECASE)
-_LINK = re.compile(r"\(([^()\n]{1,60}+)\)")  # [1, 2, 3, 4](cat)
+_LINK = re.compile(  # [1, 2, 3, 4](cat); but not (in pixels), (confidence 0.9)
+    r"\((?!(?:in |as )?(?:px|pixels?|normali[sz]ed|confidence|score)\b)([^()\n\d]{1,60}+)\)", re.IGNORECASE
+)
 _NUMBER = r"-?\d{1,9}+(?:\.\d{1,9}+)?"
 _BARE_BOX = re.compile(rf"^[ \t]*+[-*•][ \t]++({_NUMBER}(?:[ \t]*+,[ \t]*+{_NUMBER}){{3}})[ \t\r]*+$", re.MULTILINE)
 _FENCE = re.compile(r"```\w*+\s*+")

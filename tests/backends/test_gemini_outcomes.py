@@ -45,12 +45,27 @@ def test_every_block_reason_of_the_library_has_a_sentence_of_its_own() -> None:
             [{"candidates": [{"index": k, "content": {"parts": [{"text": t}]}}]} for k, t in enumerate("ab")],
             id="streamed by turns",
         ),
+        pytest.param(
+            {"candidates": [{"index": k, "content": {"parts": [{"text": t}]}} for k, t in ((1, "a"), (0, "b"))]},
+            id="numbered backwards",
+        ),
     ],
 )
 def test_of_several_answers_the_first_is_shown_and_the_others_are_counted(body: object) -> None:
     reply = said(body)
     assert reply.text == "a"
     assert [note.detail for note in reply.notes] == ["Not shown: another answer to the same question."]
+
+
+def test_an_answer_with_a_number_of_its_own_alone_is_the_answer() -> None:
+    assert said({"candidates": [{"index": 1, "content": {"parts": [{"text": "a"}]}}]}).text == "a"
+
+
+def test_what_is_in_an_error_keeps_its_names() -> None:
+    error = {"code": 429, "details": [{"metadata": {"quota_limit_value": "0"}}]}
+    with pytest.raises(ServiceError) as raised:
+        said([{"error": error}])
+    assert raised.value.body == {"error": error}
 
 
 def test_a_reply_recorded_by_the_client_library_is_read_alike() -> None:

@@ -227,6 +227,8 @@ def test_what_is_drawn_is_asked_for_its_name_at_its_corner(page: Page) -> None:
     stage(page).press("b")
     drag(page, (520, 300), (600, 380))
     expect(name).to_be_focused()
+    name.dblclick()  # selects its word, and no object under it
+    expect(name).to_be_focused()
     page.keyboard.type("Urne")  # u, r and e mean something to the stage
     page.keyboard.press("Enter")
     row = page.locator("#pp-found tbody tr").nth(2)

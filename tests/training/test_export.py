@@ -41,5 +41,6 @@ def test_another_text_part_leaves_the_towers_files_as_they_are(tmp_path: Path) -
     assert [name for name in sorted(first) if first[name] != second[name]] == ["model-text.safetensors"]
     index = json.loads((tmp_path / "first" / "model.safetensors.index.json").read_text())
     assert index["metadata"] == {"total_size": 1}
+    assert {file.name for file in (tmp_path / "first").glob("model-*")} == set(index["weight_map"].values())
     for name, file in index["weight_map"].items():
         assert name in load_file(tmp_path / "first" / file)

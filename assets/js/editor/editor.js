@@ -58,6 +58,7 @@ export class Editor extends Edits {
     this.scene = scene;
     if (!scene) return;
     this.begin(objects);
+    if (!this.object(this.naming.id)) this.naming.close({ keep: false });
     this.rubber = null;
     if (!objects.some(({ id }) => id === this.selected)) this.selected = null;
     this.hovered = null;

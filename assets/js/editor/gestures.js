@@ -26,6 +26,7 @@ export class Gestures {
 
   /** A finger scrolls the page, unless it means something here. */
   #touch(event) {
+    if (event.target.closest("button, input")) return;
     const { editor } = this;
     const [x, y] = this.#at(event.touches[0]);
     const mine = editor.tool !== "select" || !editor.view.fitted || event.touches.length > 1;
@@ -226,6 +227,7 @@ export class Gestures {
   }
 
   #double(event) {
+    if (event.target.closest("button, input")) return;
     const { editor } = this;
     const under = editor.tool === "select" && editor.objectsAt(...editor.view.toPicture(...this.#at(event)));
     if (under && under.length) editor.rename((under.find(({ id }) => id === editor.selected) || under[0]).id);

@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 import { rectOf } from "./canvas.js";
 
-const HEIGHT = 34, WIDTH = 200; // px, as in editor.css
+const GAP = 4; // px
 
 export class Naming {
   constructor(stage, editor) {
@@ -38,8 +38,9 @@ export class Naming {
     if (!object) return;
     const { view, scene } = editor, { w, h } = view.stage;
     const [x, y] = rectOf(object, view, scene.picture) ?? view.toScreen(object.point[0] * scene.picture.w, object.point[1] * scene.picture.h);
-    const inside = (at, room) => `${Math.round(Math.max(4, Math.min(at, room)))}px`;
-    Object.assign(this.field.style, { left: inside(x, w - WIDTH - 4), top: inside(y - HEIGHT - 4, h - HEIGHT - 4) });
+    const { offsetWidth: wide, offsetHeight: high } = this.field;
+    const inside = (at, room) => `${Math.round(Math.max(GAP, Math.min(at, room - GAP)))}px`;
+    Object.assign(this.field.style, { left: inside(x, w - wide), top: inside(y - high - GAP, h - high) });
   }
 
   /** What was typed is the label from now on, unless it is dropped. */
@@ -52,7 +53,7 @@ export class Naming {
   }
 
   #key(event) {
-    if (!["Enter", "Escape", "Tab"].includes(event.key)) return;
+    if (event.isComposing || !["Enter", "Escape", "Tab"].includes(event.key)) return;
     event.preventDefault();
     this.close({ keep: event.key !== "Escape" });
     this.stage.focus({ preventScroll: true });

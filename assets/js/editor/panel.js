@@ -144,7 +144,7 @@ export class Panel {
 
   #labelKey(event) {
     const { editor } = this;
-    if (event.key !== "Enter" && event.key !== "Escape") return;
+    if (event.isComposing || (event.key !== "Enter" && event.key !== "Escape")) return;
     event.preventDefault();
     if (event.key === "Escape") this.label.value = editor.object(editor.selected)?.label ?? "";
     else this.#relabel();
