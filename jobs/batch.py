@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding.errors import ImageError, RequestError
-from grounding.exports import FORMATS, Format, Loss, Tell, export_zip
+from grounding.exports import FORMATS, Format, Loss, Tell, export_zip, untold
 from jobs.addresses import is_address
 from jobs.answers import Answers, errors_csv
 from jobs.datasets import HUB, Hub
@@ -162,9 +162,7 @@ class Batch:
     def journal(self) -> Journal:
         return Journal(self.folder, self.job)
 
-    def take_away(
-        self, form: str, threshold: int, reach: Reach, path: Path, tell: Tell = lambda far: None
-    ) -> TakenAway:
+    def take_away(self, form: str, threshold: int, reach: Reach, path: Path, tell: Tell = untold) -> TakenAway:
         """The labels as a file called `path`, but for its ending; with errors.csv beside them where some got none."""
         with ExitStack() as open_files, closing(self.journal()) as journal:
             sources = self.pictures(open_files, reach).sources

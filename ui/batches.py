@@ -21,7 +21,7 @@ from pathlib import Path
 from backends import SPECS, Pool
 from grounding.backend import Backend
 from grounding.errors import RequestError, Stopped
-from grounding.exports import Tell
+from grounding.exports import Tell, untold
 from grounding.settings import Settings
 from jobs.batch import Batch, Found, Given, Put, Reach, TakenAway, collect, find
 from jobs.datasets import Hub
@@ -134,7 +134,7 @@ class Batches:
         found = [] if self.shared else find(self._folder)
         return [(batch_markup.titled(batch), batch.folder.name) for batch in found]
 
-    def take_away(self, number: str, form: str, threshold: int, path: Path, tell: Tell = lambda far: None) -> TakenAway:
+    def take_away(self, number: str, form: str, threshold: int, path: Path, tell: Tell = untold) -> TakenAway:
         return self._idle(number).take_away(form, threshold, self._reach, path, tell)
 
     def put_into(self, number: str, project: Project) -> Put:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grounding.errors import RequestError
-from grounding.exports import FORMATS, Loss, Tell, export_zip
+from grounding.exports import FORMATS, Loss, Tell, export_zip, untold
 from grounding.types import Review
 from jobs.project import Order, Project, Which, exported
 from jobs.project_archive import save_as
@@ -199,7 +199,7 @@ def prepare(
     projects: Projects,
     visitor: str,
     shelf: Shelf,
-    tell: Tell = lambda far: None,
+    tell: Tell = untold,
 ) -> Prepared:
     """The project's labels as a ZIP of a format, read again: what it lost is known before it is offered."""
     if not isinstance(form, str) or form not in FORMATS:

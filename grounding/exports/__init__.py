@@ -38,7 +38,7 @@ from grounding.types import THRESHOLD, Task
 
 __all__ = [
     "FORMATS", "IMPORTED", "Exported", "Format", "Imported", "Loss", "Tell", "check_holds", "export", "export_zip",
-    "load", "reread",
+    "load", "reread", "untold",
 ]  # fmt: skip
 
 IMPORTED = "file"
@@ -60,7 +60,7 @@ Tell = Callable[[str], None]
 """Hears how far it is, in words."""
 
 
-def _untold(far: str) -> None:
+def untold(far: str) -> None:
     pass
 
 
@@ -131,7 +131,7 @@ def export_zip(
     labels: Labels = (),
     threshold: int = THRESHOLD,
     codec: MaskCodec | None = None,
-    tell: Tell = _untold,
+    tell: Tell = untold,
 ) -> tuple[Loss, ...]:
     """The same written to a ZIP at `path` picture by picture, and read again from there: memory stays flat."""
     form = _format(name, codec)
@@ -201,7 +201,7 @@ def _checked(samples: Iterable[Sample], bundle: Bundle) -> Iterable[Sample]:
 
 
 def reread(
-    samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int, tell: Tell = _untold
+    samples: Sequence[Sample], form: Format, bundle: Bundle, threshold: int, tell: Tell = untold
 ) -> tuple[Loss, ...]:
     """What files written by `form` say no more of `samples`, which are taken one by one, each several times."""
     given = form.names() if form.names is not None else None
