@@ -15,6 +15,7 @@ from grounding.types import Box
 from scenes import LABELS, compose
 from scenes.language import (
     absent,
+    as_true,
     beside,
     caption,
     colour,
@@ -135,11 +136,32 @@ def test_a_question_about_the_one_is_not_asked_where_there_are_two():
     assert beside(SCENE, "cat", "left") is None
 
 
-def test_a_caption_names_all_things_in_the_order_of_the_classes():
-    assert caption(SCENE, "room").suffix == "two cats and a red car in a room"
-    assert caption((CAR,), "water").suffix == "a red car on the water"
-    above = Thing("apple", "orange", Box(0, 0, 0.2, 0.2))
-    assert caption((above, CAR), "plain").suffix == "a red car and an orange apple on a plain background"
+def test_a_caption_names_all_things_by_number_and_class():
+    assert caption(SCENE, "room").suffix == "two cats and a car in a room"
+    assert caption(SCENE, "room", ["car", "cat"]).suffix == "a car and two cats in a room"
+    assert caption((CAR,), "water").suffix == "a car on the water"
+    apple = Thing("apple", "orange", Box(0, 0, 0.2, 0.2))
+    assert caption((apple, CAR), "plain", ["apple", "car"]).suffix == "an apple and a car on a plain background"
+    assert caption((), "meadow").suffix == "nothing in a meadow"
+
+
+@pytest.mark.parametrize(
+    ("said", "others"),
+    [
+        pytest.param("a car in a room", [], id="one thing"),
+        pytest.param("nothing in a room", [], id="nothing"),
+        pytest.param("a car and a cat in a room", [(1, {"car", "cat"})], id="two alike in number"),
+        pytest.param("a car and two cats in a room", [(0, {"a", "two"})], id="numbers that differ"),
+        pytest.param(
+            "two cats and a car and two dogs and an apple on the water",
+            [(0, {"two", "a", "an"}), (1, {"cats", "dogs"}), (3, {"a", "two", "an"}), (6, {"two", "an"})],
+            id="only what is still to be named",
+        ),
+    ],
+)
+def test_whatever_is_still_to_be_named_is_as_true_in_a_caption(said, others):
+    words = said.split()
+    assert as_true(said) == [dict(others).get(at, {word}) for at, word in enumerate(words)]
 
 
 @settings(max_examples=40, deadline=None)
