@@ -57,34 +57,28 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     usage: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []
     ratings: tuple[SafetyRating, ...] = ()
-    reason, message, candidates = "", "", 0
-    shown, others = None, set[int]()
+    reason, message = "", ""
+    shown = _Shown()
     for chunk in _chunks(body):
         if error := as_dict(chunk.get("error")):
             raise ServiceError({"error": error})
         feedback |= as_dict(chunk.get("promptFeedback"))
         usage |= as_dict(chunk.get("usageMetadata"))
-        for place, candidate in enumerate(_dicts(chunk.get("candidates"))):
-            index = _index(candidate, place)
-            shown = index if shown is None else shown
-            if index != shown:
-                others.add(index)
-                continue
-            candidates += 1
-            parts += _dicts(as_dict(candidate.get("content")).get("parts"))
+        for candidate in shown.of(chunk):
+            parts += _parts(candidate)
             reason = _str(candidate.get("finishReason")) or reason
             message = _str(candidate.get("finishMessage")) or message
             ratings = _ratings(candidate.get("safetyRatings")) or ratings
-    unspecified = feedback.get("blockReason") == "BLOCKED_REASON_UNSPECIFIED" and candidates
+    unspecified = feedback.get("blockReason") == "BLOCKED_REASON_UNSPECIFIED" and shown.came
     if (feedback.get("blockReason") or feedback.get("blockReasonMessage")) and not unspecified:
         reply = _prompt_blocked(feedback)
-    elif not candidates:
+    elif not shown.came:
         reply = Reply(Ending.BROKEN, sentence=_NOTHING)
     else:
         thoughts = _count(usage, "thoughtsTokenCount") or 0
         reply = _finished(reason or UNSPECIFIED, message, parts, ratings, thoughts, max_output_tokens)
-    if others:
-        more = "another answer" if len(others) == 1 else f"{len(others)} other answers"
+    if len(shown.came) > 1:
+        more = "another answer" if len(shown.came) == 2 else f"{len(shown.came) - 1} other answers"
         reply = replace(reply, notes=(*reply.notes, Note(NoteKind.SKIPPED, f"Not shown: {more} to the same question.")))
     images = [_count(each, "tokenCount") for each in _dicts(usage.get("promptTokensDetails")) if _is_seen(each)]
     return replace(
@@ -97,10 +91,29 @@ def read(body: str, *, max_output_tokens: int) -> Reply:
     )
 
 
-def _index(candidate: Mapping[str, Any], place: int) -> int:
-    """Which of several answers this is (a part of): its own number, else its place."""
-    index = _count(candidate, "index")
-    return place if index is None else index
+class _Shown:
+    """Which of several answers is shown, over all chunks of a reply: the first to come, by its number or else place."""
+
+    def __init__(self) -> None:
+        self.came: dict[int, None] = {}
+
+    def of(self, chunk: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """What `chunk` brings of the answer that is shown."""
+        for place, candidate in enumerate(_dicts(chunk.get("candidates"))):
+            number = _count(candidate, "index")
+            index = place if number is None else number
+            self.came.setdefault(index)
+            if index == next(iter(self.came)):
+                yield candidate
+
+
+def _parts(candidate: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return _dicts(as_dict(candidate.get("content")).get("parts"))
+
+
+def _said(parts: list[dict[str, Any]]) -> str:
+    """What `parts` say, without thoughts."""
+    return "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
 
 
 def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
@@ -120,20 +133,15 @@ def _prompt_blocked(feedback: Mapping[str, Any]) -> Reply:
 
 
 def _finished(
-    reason: str,
-    message: str,
-    parts: list[dict[str, Any]],
-    ratings: tuple[SafetyRating, ...],
-    thought_tokens: int,
-    limit: int,
+    reason: str, message: str, parts: list[dict[str, Any]], ratings: tuple[SafetyRating, ...], thoughts: int, limit: int
 ) -> Reply:
-    text = "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
+    text = _said(parts)
     unknown = f'The model stopped for a reason not known here: "{_word(reason)}". The answer may be incomplete.'
     ending, sentence = FINISHED.get(reason, (Ending.BROKEN, unknown))
     if ending is Ending.BLOCKED:
         sentence = _quote(sentence + (_which(ratings) if reason == "SAFETY" else ""), message)
         return Reply(ending, sentence=sentence, safety=_report(Stage.ANSWER, reason, sentence, ratings))
-    if ending is Ending.CUT and not text.strip() and thought_tokens:
+    if ending is Ending.CUT and not text.strip() and thoughts:
         sentence = _THOUGHT_AWAY
     if ending is Ending.WHOLE and text.strip():
         sentence = ""
@@ -194,7 +202,7 @@ class Growth:
     def __init__(self) -> None:
         self._came: list[str] = []
         self._rest = ""
-        self._shown: int | None = None
+        self._shown = _Shown()
         self.text = ""
 
     @property
@@ -211,12 +219,7 @@ class Growth:
                 chunk = as_dict(json.loads(_data(event) or "null"))
             except (ValueError, RecursionError):
                 continue
-            for candidate in _dicts(chunk.get("candidates"))[:1]:
-                self._shown = _index(candidate, 0) if self._shown is None else self._shown
-                if _index(candidate, 0) != self._shown:
-                    continue
-                parts = _dicts(as_dict(candidate.get("content")).get("parts"))
-                self.text += "".join(_str(part.get("text")) for part in parts if part.get("thought") is not True)
+            self.text += "".join(_said(_parts(candidate)) for candidate in self._shown.of(chunk))
         return len(self.text) > before
 
 

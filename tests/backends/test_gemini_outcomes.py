@@ -11,7 +11,7 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backends.gemini_outcomes import Reply, ServiceError, read
+from backends.gemini_outcomes import Growth, Reply, ServiceError, read
 from backends.gemini_reasons import CATEGORIES, FINISHED, PROMPT_BLOCKED, Ending
 from grounding.errors import BackendError
 from grounding.types import Harm, Stage
@@ -55,6 +55,17 @@ def test_of_several_answers_the_first_is_shown_and_the_others_are_counted(body: 
     reply = said(body)
     assert reply.text == "a"
     assert [note.detail for note in reply.notes] == ["Not shown: another answer to the same question."]
+
+
+def test_the_answer_that_grows_is_the_one_that_is_read() -> None:
+    chunks = [
+        {"candidates": [{"index": k, "content": {"parts": [{"text": f"{k}{turn}"}]}} for k in order]}
+        for turn, order in enumerate(([1, 0], [0, 1]))
+    ]
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+    growth = Growth()
+    assert growth.add(body)
+    assert growth.text == read(body, max_output_tokens=100).text == "1011"
 
 
 def test_an_answer_with_a_number_of_its_own_alone_is_the_answer() -> None:
