@@ -40,6 +40,7 @@ Value = Node | str | int | float | bool | None
 
 _DEEPEST = 100  # brackets; answers nest four or five, loops 100,000
 _SEPARATORS = "other signs than : and ,"
+_BEFORE_NUMBER = "-0123456789"
 _LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 
 # A bracket opens data only where what follows could be data: "[image 1]" and "[ymin, xmin]" in prose do not.
@@ -85,6 +86,7 @@ class _Reader:
         self.too_deep = 0  # brackets passed over that are still open
         self.open_objects = 0
         self.after: str | None = None  # kind of the token before
+        self.equals = False  # what stood behind the last key is a =
         self.comments = Comments(text)
         self.strings = Strings(text, self.comments)
         self.readers: dict[str | None, Callable[[str], None]] = {
@@ -116,9 +118,14 @@ class _Reader:
                 return
             self.pos = token.end()
             kind = token.lastgroup
-            if (kind == "colon" and self._is_among_words(token[kind])) or (kind == "named" and self.stack[-1].key):
+            written = token[kind or 0]
+            if kind == "colon" and self._is_among_words(written):
                 kind = "word"
-            self.readers[kind](token[token.lastgroup or 0])
+            elif kind == "named" and not self._names_field():
+                kind = "word"
+                if self.text[self.pos] in _BEFORE_NUMBER:
+                    written = self._whole_word(token.start("named"))
+            self.readers[kind](written)
             self.after = kind
 
     def _push(self, node: Node) -> None:
@@ -187,9 +194,15 @@ class _Reader:
         if end is not None:
             self.mends.add("comments")
             self.pos = end
-        elif word := _A_WORD.match(self.text, start):
-            self.pos = word.end()
-            self._word(word[0])
+        else:
+            self._word(self._whole_word(start))
+
+    def _whole_word(self, start: int) -> str:
+        """The word at `start`, of which a part was taken for something else; goes on behind it."""
+        word = _A_WORD.match(self.text, start)
+        assert word is not None
+        self.pos = word.end()
+        return word[0]
 
     def _fence(self, _: str) -> None:
         line = self.text.rfind("\n", max(0, self.pos - 40), self.pos) + 1
@@ -205,6 +218,11 @@ class _Reader:
         """box_2d= of a printed object, in which the sign touches the key and its value."""
         self._add(Bare(word[:-1]))
         self._colon("=")
+
+    def _names_field(self) -> bool:
+        """False for the size= of "label": size=10 shoe and of "label": shoe size=10."""
+        number = self.text[self.pos] in _BEFORE_NUMBER
+        return self.stack[-1].key is None and not (number and self.after == "word")
 
     def _is_among_words(self, mark: str) -> bool:
         """True for the = of "label": cat = black, which makes no key of what stands before it."""
@@ -228,6 +246,7 @@ class _Reader:
             self._pop(closed=True)
             top = parent
         top.key = str(key)
+        self.equals = mark[0] == "="
 
     def _word(self, word: str) -> None:
         if self.pos == len(self.text):
@@ -252,7 +271,7 @@ class _Reader:
     def _quote(self, mark: str) -> None:
         if mark != '"':
             self.mends.add("single or curly quotes")
-        string = self.strings.read(mark, self.pos, is_value=self.stack[-1].key is not None)
+        string = self.strings.read(mark, self.pos, is_value=self.stack[-1].key is not None, equals=self.equals)
         self.mends.update(string.mends)
         self.pos = string.end
         if string.value is not None:

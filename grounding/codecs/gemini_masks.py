@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from grounding.codecs.gemini_json import Node, Value
-from grounding.codecs.gemini_lists import named_point, numbers, numbers_in_text
+from grounding.codecs.gemini_lists import named_point, numbers, numbers_in_text, squeeze
 from grounding.codecs.gemini_values import Cut
 from grounding.codecs.mask_tokens import SEG_CODES, SEG_LENGTH
 from grounding.types import FULL_FRAME, Box, SoftMask
@@ -37,6 +37,8 @@ _SEG = re.compile(r"<seg_?(\d{1,6})>")
 _SEG_RUN = re.compile(r"(?:<start_of_mask>\s*+)?+(?:<seg_?\d{1,6}>\s*+)++")
 _LOOSE = re.compile(rf"(?:data:image/[\w+.-]++;base64,|{_PNG_START})[A-Za-z0-9+/=_\-]*+|{_SEG_RUN.pattern}")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_BINARY = re.compile(r"[\s,;()\[\]]*+(?:[01][\s,;()\[\]]*+){4,}+")  # 0110: fewer may be a number of something
+_RUN_LENGTHS = frozenset(("counts", "rle"))  # keys
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\f\v\\")
 
 YxyxBox = tuple[float, float, float, float]
@@ -84,15 +86,37 @@ def soft_mask(value: Value, yxyx_1000: YxyxBox | None, max_pixels: int = MAX_PNG
 
     Raises MaskError. A PNG or a grid without a box is laid over the whole picture; an outline needs no box.
     """
+    if (grid := _grid(value)) is not None:
+        return _inside(grid, yxyx_1000)
+    _refuse_other_forms(value)
     written = numbers_in_text(value) if isinstance(value, str) else None
     for text in [value] if isinstance(value, str) and not written else _texts(value):
         return _inside(_png(text, max_pixels), yxyx_1000)
-    if (grid := _grid(value)) is not None:
-        return _inside(grid, yxyx_1000)
     outlines = _sound([written]) if written else _outlines(value)
     if not outlines:
         raise MaskError("is neither a PNG, nor tokens, nor an outline")
     return _draw(outlines, yxyx_1000)
+
+
+def _refuse_other_forms(value: Value) -> None:
+    """Raises MaskError for a mask that could be taken for an outline: run lengths, noughts and ones in one row."""
+    inner = value.entries if isinstance(value, Node) else []
+    if any(key and squeeze(key) in _RUN_LENGTHS and isinstance(child, Node) for key, child in inner):
+        raise MaskError("is a list of run lengths, which are not read")
+    digits: list[str] = []
+    todo: list[Value] = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, Node):
+            todo.extend(child for _, child in each.entries)
+        elif isinstance(each, str):
+            digits.append(each)
+        elif each in (0, 1) and not isinstance(each, bool):
+            digits.append(str(int(each)))
+        else:
+            return
+    if _BINARY.fullmatch(" ".join(digits)):
+        raise MaskError("lists noughts and ones in a form that is not read")
 
 
 def _texts(value: Value) -> list[str]:

@@ -17,15 +17,19 @@ COLON = r"[:：]|=>|=(?!=)"
 _CLOSERS = {'"': '"', "'": "'", "“": '”"', "‘": "’'", "”": "”", "’": "’"}
 _STOPS = {mark: re.compile(rf"[{re.escape(ends)}\\]|\n[ \t]*```") for mark, ends in _CLOSERS.items()}
 _AFTER_COMMA = (
-    r"""(?:["'“‘{}\[\](\d.+-]|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b"""
-    r"""|[A-Za-z_][\w ]{0,40}+[:：]|[A-Za-z_]\w{0,40}+=)"""
+    r"""["'“‘{}\[\](\d.+-]|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b|[A-Za-z_][\w ]{0,40}+[:：]"""
 )
+# What follows the name of a field, by whether the string's own key has a = behind it: elsewhere x=3 is part of a label.
+_NAMES_FIELD = {True: r"\s*+=", False: r"=(?=[\[\"'])"}
 # A quote ends a string only where the text goes on like data.
-_ENDS = re.compile(
-    rf"""\s*+(?:[}}\])]|\Z|[,，]\s*+{_AFTER_COMMA}|(?:,\s*+|(?<=\s))(?P<comment>{MARK})|```
-       |["'“][\w\ .-]{{1,40}}+["'”]\s*+:|\n\s*+\{{)""",
-    re.VERBOSE,
-)
+_ENDS = {
+    equals: re.compile(
+        rf"""\s*+(?:[}}\])]|\Z|[,，]\s*+(?:{_AFTER_COMMA}|[A-Za-z_]\w{{0,40}}+{sign})
+           |(?:,\s*+|(?<=\s))(?P<comment>{MARK})|```|["'“][\w\ .-]{{1,40}}+["'”]\s*+:|\n\s*+\{{)""",
+        re.VERBOSE,
+    )
+    for equals, sign in _NAMES_FIELD.items()
+}
 _COLON = re.compile(rf"\s*+(?:{COLON})")
 _KEY_ENDS = re.compile(r'"\s*+:')
 _STRAY_REACH = 2000  # characters; more than a label has, and so few that a thousand stray quotes take no time
@@ -49,8 +53,11 @@ class Strings:
         self._text = text
         self._comments = comments
 
-    def read(self, mark: str, start: int, *, is_value: bool) -> Quoted:
-        """The string behind the quote `mark`, which ends at `start`. is_value: a key stands before it."""
+    def read(self, mark: str, start: int, *, is_value: bool, equals: bool) -> Quoted:
+        """The string behind the quote `mark`, which ends at `start`.
+
+        is_value: a key stands before it. equals: the sign behind the key is a =.
+        """
         if is_value and (uri := _DATA_URI.match(self._text, start)):
             return self._data_uri(uri)
         refused: int | None = None
@@ -65,7 +72,7 @@ class Strings:
             colon = _COLON.match(self._text, at) is not None
             if colon and refused is not None and (end := self._forgot_quote(start, refused, stop.start())):
                 return Quoted(unescaped(self._text[start:end]), end, (*mends, "missing quotes"))
-            if stop[0][0] == "\n" or self._goes_on(at) or (colon and not is_value):
+            if stop[0][0] == "\n" or self._goes_on(at, equals) or (colon and not is_value):
                 return Quoted(
                     unescaped(self._text[start : stop.start()]), stop.start() if stop[0][0] == "\n" else at, mends
                 )
@@ -75,9 +82,9 @@ class Strings:
             return Quoted(None, start, (*mends, "stray quotes"))
         return Quoted(Cut(unescaped(cut_short(self._text[start:]))), len(self._text), mends)
 
-    def _goes_on(self, at: int) -> bool:
+    def _goes_on(self, at: int, equals: bool) -> bool:
         """Whether the text goes on at `at` as behind a string."""
-        found = _ENDS.match(self._text, at)
+        found = _ENDS[equals].match(self._text, at)
         return found is not None and (
             found["comment"] is None or self._comments.end(found.start("comment")) is not None
         )

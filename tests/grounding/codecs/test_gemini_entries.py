@@ -20,6 +20,9 @@ def points(decoded: Decoded) -> list[tuple[str, float, float]]:
         pytest.param('"3\\"\\" marking"', '3"" marking', id="escaped quotes"),
         pytest.param('"3" marking"', '3" marking', id="quote not escaped"),
         pytest.param('"the "left", blue one"', 'the "left", blue one', id="quotes and a comma not escaped"),
+        pytest.param('"the "big", x=3 one"', 'the "big", x=3 one', id="quotes, a comma and = not escaped"),
+        pytest.param("size=10 shoe", "size=10 shoe", id="bare words, = in the first"),
+        pytest.param("shoe size=10", "shoe size=10", id="bare words, = in the last"),
         pytest.param("'man's hat'", "man's hat", id="apostrophe in single quotes"),
         pytest.param(
             '"a } ] {\\"box_2d\\": [1,2,3,4]}"', 'a } ] {"box_2d": [1,2,3,4]}', id="brackets and a box in a label"

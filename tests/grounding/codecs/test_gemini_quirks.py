@@ -161,6 +161,17 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             id="printed objects",
         ),
         pytest.param(
+            '[{box_2d=[100, 200, 300, 400], label="cat", score=0.5}, ' + DOG + "]", "other signs", id="= in braces"
+        ),
+        pytest.param(
+            '[{label = "cat", score = 0.5, box_2d = [100, 200, 300, 400]}, ' + DOG + "]",
+            "other signs",
+            id="= with spaces in braces",
+        ),
+        pytest.param(
+            '[{"label": "cat", box_2d=[100, 200, 300, 400]}, ' + DOG + "]", "other signs", id="= behind a colon"
+        ),
+        pytest.param(
             '[{"field_name": "cat", "value": "x", "box_2d": [100, 200, 300, 400]}, ' + DOG + "]",
             "another key than label",
             id="a key that ends in name",
