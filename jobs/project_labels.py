@@ -51,7 +51,8 @@ def proposals(known: Sequence[Class]) -> tuple[Merged, ...]:
 def merge(project: Project, words: Collection[str], into: str) -> int:
     """Each of `words` is `into` from now on, in every picture and in answers to come; how many objects were renamed.
 
-    Another spelling of theirs on the list of classes, which no object has, goes with them: files know no case.
+    Another spelling of theirs on the list of classes goes with them, as files know no case, unless an object has it,
+    be it a rejected one: that stays known as what it was rejected as.
     """
     into = _name(into)
     gone = frozenset(each for each in words if each != into)
@@ -61,8 +62,9 @@ def merge(project: Project, words: Collection[str], into: str) -> int:
     changed = 0
     with project.store.database.change():
         action = project.store.action()
-        unused = {each.name for each in classes(project) if not each.objects} - {into}
-        gone |= {name for name in unused if name.casefold() in {word.casefold() for word in gone}}
+        spelled = {word.casefold() for word in gone}
+        others = {each.name for each in classes(project) if each.name.casefold() in spelled} - {into}
+        gone |= {name for name in others if not project.count(Which(label=name))}
         naming = project.naming.merged(gone, into)
         project.store.name(naming, what, action)
         named = {each.id for word in gone for each in project.pictures(which=Which(label=word))}

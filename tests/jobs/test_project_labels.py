@@ -52,6 +52,20 @@ def test_merging_renames_in_every_picture_and_in_answers_to_come_and_is_undone_a
     assert project.naming.words("cat") == ("cats", "kitty")
 
 
+def test_another_spelling_that_only_rejected_objects_have_is_neither_renamed_nor_counted(project: Project) -> None:
+    fill(project, ["kitten", "Kitten"])
+    sample = project.sample(1)
+    assert sample is not None
+    small, large = sample.result.detections
+    project.set_labels(1, [small, rejected(large)])
+    set_names(project, ["Kitten", "KITTEN"])
+    assert merge(project, ["kitten"], "cat") == 1
+    assert labels(project, 1) == ["cat", "Kitten"]
+    assert project.naming.names == ("Kitten", "cat"), "the spelling no object has went along"
+    again = project.put_answer(1, Task.DETECT, answer(thing("kitten"), thing("Kitten", 0.1)))
+    assert [each.label for each in again.result.detections] == ["Kitten", "cat"], "what was rejected is not new"
+
+
 def test_everything_is_undone_in_the_order_it_was_done_and_something_new_ends_what_could_be_redone(
     project: Project,
 ) -> None:
