@@ -59,7 +59,8 @@ CASES = [
                  ["1 box drawn where there was none", "1 mask left out"], id="box for a mask"),
     pytest.param(Detection("cat", mask=SoftMask(np.full((4, 4), 0.7, np.float32), FULL_FRAME)),
                  [Detection("cat", mask=SoftMask(np.ones((4, 4), np.float32), FULL_FRAME))],
-                 ["1 soft mask cut at the threshold: it cannot be moved any more"], id="soft mask cut"),
+                 ["1 soft mask cut at the threshold, fixed in the file: for another, set it and export again"],
+                 id="soft mask cut"),
 ]  # fmt: skip
 
 
@@ -107,6 +108,20 @@ def test_pictures_without_an_answer_are_counted_apart() -> None:
     blocked = Sample("b.png", SIZE_WH, Task.DETECT, Result(Outcome.BLOCKED))
     exported = export([sample(CAT), blocked], "coco")
     assert [each.sentence for each in exported.losses] == ["1 picture without an answer left out"]
+
+
+@pytest.mark.parametrize("first", [pytest.param(True, id="answered first"), pytest.param(False, id="answered last")])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [pytest.param("b.png", ["unanswered"], id="the same name"),
+     pytest.param("b?.png", ["renamed", "unanswered"], id="the name it gets in the file")],
+)  # fmt: skip
+def test_a_picture_without_an_answer_takes_no_other_ones_place(name: str, what: list[str], first: bool) -> None:
+    blocked = Sample(name.replace("?", "_"), SIZE_WH, Task.DETECT, Result(Outcome.BLOCKED))
+    pair = [sample(CAT, name=name), blocked]
+    losses = export(pair if first else pair[::-1], "cvat").losses
+    assert [each.what for each in losses if each.aspect is Aspect.PICTURE] == what
+    assert not [each for each in losses if each.aspect is Aspect.OBJECT]
 
 
 def test_many_of_a_kind_are_one_sentence_with_their_count() -> None:
