@@ -110,7 +110,7 @@ class Batch:
     @classmethod
     def create(cls, folder: Path, job: Job, given: Given, files: Sequence[Path] = ()) -> Batch:
         """A new one in `folder`; `files` are copied into it, each under its own name."""
-        batch = cls(folder, job, given, datetime.now(UTC).isoformat(timespec="seconds"))
+        batch = cls(folder, job, given, datetime.now(UTC).isoformat(timespec="microseconds"))
         try:
             for place, file in enumerate(files):  # a folder each: two may have one name
                 (folder / _GIVEN / f"{place:04d}").mkdir(parents=True)

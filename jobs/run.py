@@ -73,13 +73,13 @@ def run(
     stop: threading.Event | None = None,
     again: Collection[str] = (),
     others: Callable[[], bool] | None = None,
-    seen: Callable[[Picture, Sample], None] | None = None,
+    seen: Callable[[Picture, Sample, float], None] | None = None,
 ) -> Generator[Progress, None, None]:
     """Ask about every picture the journal lacks, `parallel` at once.
 
     Ends early once `stop` is set or the iterator is closed; what was answered by then is in the journal.
     again: names to ask about though there is an answer. others: see Pace. seen: shown each picture with what came of
-    it, by the worker that has it open.
+    it and when it was begun (time.monotonic), by the worker that has it open.
     """
     todo = [source for source in sources if source.name in again or not journal.has(source.name, source.stamp)]
     count = _Count(len(sources), len(sources) - len(todo), journal.cost_usd(source.name for source in sources))
@@ -143,7 +143,7 @@ class _Crew:
         backend: Backend,
         journal: Journal,
         pace: Pace,
-        seen: Callable[[Picture, Sample], None] | None,
+        seen: Callable[[Picture, Sample, float], None] | None,
     ) -> None:
         self.stop = threading.Event()
         self.pace = pace
@@ -156,6 +156,7 @@ class _Crew:
         """What came of this picture, which is in the journal by then; None where the run was stopped before."""
         if self.stop.is_set():
             return None
+        begun_at = time.monotonic()
         try:
             picture = self._open(source)
             sample = picture if isinstance(picture, Sample) else self._ask(source, picture)
@@ -163,7 +164,7 @@ class _Crew:
             return None
         self._journal.keep(sample, source.stamp)
         if self._seen is not None and not isinstance(picture, Sample):
-            self._seen(picture, sample)
+            self._seen(picture, sample, begun_at)
         return sample
 
     def _open(self, source: Source) -> Picture | Sample:

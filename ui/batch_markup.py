@@ -71,7 +71,7 @@ def told(look: Look) -> str:
 
 
 def finished(shown: Sequence[Finished]) -> str:
-    """The pictures done last, newest first, with what was found drawn on them."""
+    """The pictures done last, the one begun last first, with what was found drawn on them."""
     cells = "".join(
         f'<li><img src="{each.image}" alt=""><b><bdi>{safe(each.name.rsplit("/", 1)[-1])}</bdi></b>'
         f"<span>{safe(each.words)}</span></li>"

@@ -110,7 +110,7 @@ class Going:
         self._tally = Tally()
         self._cost_usd: float | None = None
         self._noted: Noted | None = self.batch.noted()
-        self._finished: deque[Finished] = deque(maxlen=SHOWN)
+        self._finished: deque[tuple[float, Finished]] = deque(maxlen=SHOWN)
         self._may_draw, self._drawn_at = float(SHOWN), self.clock()
         self._progress: Progress | None = None
         self._began = (self.clock(), 0)
@@ -167,7 +167,7 @@ class Going:
             here = self._progress.done - done if self._progress else 0
             return here / max(1e-6, self.clock() - began) if here > 1 else None
 
-    def draw(self, picture: Picture, sample: Sample) -> None:
+    def draw(self, picture: Picture, sample: Sample, begun_at: float) -> None:
         """Keep the picture small, with what was found on it, as far as there is time for it."""
         with self._lock:
             now = self.clock()
@@ -179,7 +179,7 @@ class Going:
         drawn = attempt(partial(_drawn, picture, sample))
         if isinstance(drawn, Finished):
             with self._lock:
-                self._finished.appendleft(drawn)
+                self._finished.append((begun_at, drawn))
 
     def look(self, before: int) -> Look:
         self.looked_at = self.clock()
@@ -187,7 +187,8 @@ class Going:
         tally, cost = (journal.tally(), journal.cost_usd()) if journal else (self._tally, self._cost_usd)
         busy = self.standing is Standing.RUNNING
         with self._lock:
-            finished, waits = tuple(self._finished), max(0.0, self._waits_until - self.clock())
+            finished, waits = list(self._finished), max(0.0, self._waits_until - self.clock())
+        finished.sort(key=lambda each: each[0], reverse=True)
         return Look(
             self.number,
             self.batch,
@@ -203,7 +204,7 @@ class Going:
             busy and self.others(),
             self.standing.busy and self.stop.is_set(),
             self.trouble,
-            finished,
+            tuple(each for _, each in finished),
         )
 
     def _count(self) -> int:

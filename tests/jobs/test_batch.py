@@ -118,6 +118,12 @@ def test_batches_are_listed_newest_first(tmp_path: Path) -> None:
     assert find(tmp_path / "nowhere") == []
 
 
+def test_batches_begun_in_one_second_are_listed_newest_first_too(tmp_path: Path) -> None:
+    for name in ("b", "c", "a"):
+        Batch.create(tmp_path / name, JOB, Given())
+    assert [each.folder.name for each in find(tmp_path)] == ["a", "c", "b"]
+
+
 def test_no_more_pictures_are_taken_than_wanted_and_that_there_are_more_is_told(tmp_path: Path) -> None:
     for index in range(5):
         png(tmp_path / f"set/{index}.png")

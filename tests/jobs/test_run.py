@@ -77,7 +77,7 @@ def test_each_picture_is_shown_with_what_came_of_it_but_those_that_are_none(tmp_
     given = sources(4)
     given[2] = Source("words.png", lambda: b"words", "1")
     shown: list[tuple[str, tuple[int, int], bool]] = []
-    steps(tmp_path, given, Echo(), seen=lambda picture, sample: shown.append(
+    steps(tmp_path, given, Echo(), seen=lambda picture, sample, _: shown.append(
         (sample.picture, picture.size_wh, sample.labelled)))  # fmt: skip
     assert sorted(shown) == [(f"000{index}.png", (8, 6), True) for index in (0, 1, 3)]
 

@@ -14,12 +14,14 @@ from PIL import Image
 from pytest_httpserver import HTTPServer
 
 from grounding.errors import RateLimited
-from grounding.types import Request, Result
-from jobs.batch import Given, Reach
+from grounding.images import load
+from grounding.types import Outcome, Request, Result
+from jobs.batch import Batch, Given, Reach
+from jobs.work import answered
 from tests.jobs.running import resident_mb
 from tests.jobs.test_fetch import open_to
 from tests.ui.batching import LOCAL, Patient, batches_at, ended, pool_of, until, wanted, zipped
-from ui.batch_state import Standing
+from ui.batch_state import Going, Standing
 from ui.batches import Batches
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +38,15 @@ def test_a_batch_is_labelled_counted_and_its_failure_named(tmp_path: Path) -> No
     assert "damaged" in failure.reason
     assert {each.name for each in look.finished} == {f"six.zip/{n:03d}.png" for n in (0, 1, 2, 4, 5)}
     assert all(each.image.startswith("data:image/jpeg;base64,") and each.words == "2 objects" for each in look.finished)
+
+
+def test_finished_pictures_are_shown_newest_first_by_when_they_were_begun(tmp_path: Path) -> None:
+    begun = wanted()
+    going = Going("1", Batch.create(tmp_path / "1", begun.job, begun.given))
+    for at in (1, 0, 4, 2, 3):
+        picture = load(Image.new("RGB", (8, 6)), name=f"{at}.png")
+        going.draw(picture, answered(picture.name, picture, Result(Outcome.NONE), begun.job), float(at))
+    assert [each.name for each in going.look(0).finished] == ["4.png", "3.png", "2.png", "1.png", "0.png"]
 
 
 def test_links_and_folders_are_batches_too(tmp_path: Path, httpserver: HTTPServer) -> None:
