@@ -51,6 +51,7 @@ class Question:
     """Checked, and ready for a thread. take_in: the session to ask about, where it is not ready yet.
 
     number: of the answer while it grows; corrections to it are refused, for the next drawing would undo them.
+    held: the page's session as it is by now; `run` knows it.
     """
 
     form: Form
@@ -60,6 +61,7 @@ class Question:
     news: News[Result] = field(default_factory=News)
     asked: Session | None = None
     number: str = field(default_factory=lambda: f"growing-{time.monotonic_ns()}")
+    held: Callable[[], Session | None] = lambda: None
 
     def answer(self, desk: Desk, stop: threading.Event) -> Session:
         """The answer, in the thread that asks; no project hears of it before the page takes it."""
@@ -88,7 +90,7 @@ async def run(
     what changed since the update before, and the next one would take the answer's parts away while the page reads them.
     """
     result, trouble = page.result, page.trouble
-    held = partial(live, page.page, page.session, visitor)
+    held = question.held = partial(live, page.page, page.session, visitor)
     running = desk.runs.begin(visitor, lambda stop: attempt(lambda: question.answer(desk, stop)))
     if running is None:  # pressed twice
         yield {result.status: gr.skip()}

@@ -103,6 +103,10 @@ def test_what_is_done_on_the_page_while_each_is_asked_about_stays(desk: Desk, ec
     assert found[0].review is Review.ACCEPTED
     assert len(other.answer.result.detections) == 2
     assert page.now().place == 0
+    assert len(echo.requests) == 2, "what was removed is not asked about"
+    assert "2 of 3 pictures were asked about, 1 was removed meanwhile." in [
+        each.detail for each in corrected.answer.result.notes
+    ]
 
 
 def paper(desk: Desk) -> Session:

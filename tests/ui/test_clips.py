@@ -233,6 +233,37 @@ def test_a_stop_half_way_keeps_what_came_and_says_so(session: Session, desk: Des
     assert "You stopped this. 3 of 8" in ended.answer.result.notes[0].detail
 
 
+@pytest.mark.parametrize(
+    ("echo", "gone", "place", "far"),
+    [
+        pytest.param(Echo, {0, 5}, 1, "6 of 8 pictures were asked about, 2 were removed meanwhile.", id="to the end"),
+        pytest.param(Failing, {2, 7}, 4, "3 of 8 pictures were asked about, 1 was removed meanwhile; the", id="failed"),
+    ],
+)
+def test_pictures_removed_meanwhile_are_not_asked_about_but_counted(
+    session: Session, desk: Desk, pool: EchoPool, echo: type[Echo], gone: set[int], place: int, far: str
+) -> None:
+    pool.echo = echo()
+    away = {session.sheets[place].picture for place in gone}
+    turned = session.showing(session.sheets, 1)
+    ended = answer_each(form(), turned, pool, desk.shelf, removed=lambda sheet: sheet.picture in away)
+    assert ended.place == place
+    assert not any(ended.sheets[place].answer for place in gone)
+    assert ended.answer is not None
+    assert far in ended.answer.result.notes[0].detail
+
+
+def test_a_stop_behind_a_removed_picture_keeps_what_came(session: Session, desk: Desk, pool: EchoPool) -> None:
+    pool.echo = Failing()
+    pool.echo.stop = threading.Event()
+    away = session.sheets[2].picture
+    ended = answer_each(form(), session, pool, desk.shelf, pool.echo.stop, removed=lambda sheet: sheet.picture is away)
+    assert [bool(each.answer) for each in ended.sheets] == [True, True, False, True, *[False] * 4]
+    assert ended.place == 3
+    assert ended.answer is not None
+    assert "You stopped this. 3 of 8 pictures were asked about, 1 was removed" in ended.answer.result.notes[0].detail
+
+
 @pytest.mark.parametrize("stopped", [True, False], ids=["stopped", "failed"])
 def test_where_not_even_the_first_came_nothing_changes(
     session: Session, desk: Desk, pool: EchoPool, stopped: bool
