@@ -164,9 +164,10 @@ def read_key(value: object, backend: str, settings: Settings) -> str:
     if not key and settings.share_key and settings.gemini_api_key:
         return settings.gemini_api_key
     if not key:
+        place = "on this machine" if settings.local else "that runs on this page's server: it needs none"
         raise ConfigError(
             "Gemini needs an API key. Paste yours under Model (aistudio.google.com/apikey makes one), "
-            "or choose a model on this machine."
+            f"or choose a model {place}."
         )
     return key
 

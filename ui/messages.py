@@ -20,6 +20,10 @@ T = TypeVar("T")
 _SECRETS = re.compile(r"AIza[\w-]{10,}|AQ\.[\w.-]{10,}|hf_\w{10,}|(?<=key=)[^\s&\"']+", re.IGNORECASE)
 
 
+_FORM = re.compile(r"<(?:loc|seg)|[\[{]|\d[\s,;]+\d")
+"""What an answer with places in it has, however broken: a token, a bracket, two numbers in a row. Words have none."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why something was not done, in a sentence. stopped: the person wanted it so. steps: the way out of it."""
@@ -82,9 +86,15 @@ def headline(result: Result, task: Task, asked: Sequence[str] = ()) -> str:
         case Outcome.REPAIRED:
             return f"Found {found}, with repairs" if count else "Answer, with repairs"
         case Outcome.UNRECOGNISED:
-            return "Could not read the answer"
+            return "Answered in words, without places" if _in_words(result) else "Could not read the answer"
         case Outcome.FAILED:
             return "No answer came"
+
+
+def _in_words(result: Result) -> bool:
+    """Whether an answer that was asked for places has words only."""
+    said = result.raw or result.text
+    return any(map(str.isalpha, said)) and not _FORM.search(said)
 
 
 def explanation(result: Result, task: Task) -> str:
@@ -101,6 +111,9 @@ def explanation(result: Result, task: Task) -> str:
         case Outcome.TRUNCATED:
             cut = [note.detail for note in result.notes if note.kind is NoteKind.CUT]
             return cut[0] if cut else "The answer ended before it was complete. Ask for fewer things at once."
+        case Outcome.UNRECOGNISED if _in_words(result):
+            why = "The model may not know what you asked for."
+            return f"{why} Try a more common word, or another model. Its words are under Raw answer."
         case Outcome.UNRECOGNISED:
             return "The model answered, but not with objects that can be drawn. Its words are under Raw answer."
         case Outcome.FAILED:

@@ -138,7 +138,7 @@ def test_boxes_and_masks_appear_and_fifty_threshold_moves_ask_nothing_more(page:
         pytest.param(reply("half of", finish="RECITATION"), "withheld", id="answer withheld"),
         pytest.param(reply('[{"box_2d": [100, 100, 500, 500], "label"', finish="MAX_TOKENS"), "cut", id="answer cut"),
         pytest.param(reply("[]"), "Nothing found", id="nothing there"),
-        pytest.param(reply("I would rather not."), "Could not read", id="unreadable"),
+        pytest.param(reply("I would rather not."), "in words, without places", id="words only"),
         pytest.param(Answer(400, BAD_KEY), "refused this key", id="key refused"),
     ],
 )

@@ -129,6 +129,27 @@ def test_every_outcome_has_its_own_words(outcome: Outcome, session: Session, poo
     assert outcome in (Outcome.FOUND, Outcome.REPAIRED) or explanation(bare, Task.DETECT)
 
 
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        pytest.param("zebra", True, id="the word asked for"),
+        pytest.param("detect zebra\nzebra\ndetect dog\n2 dogs", True, id="several prompts"),
+        pytest.param("I would rather not, (c) 2026.", True, id="a sentence"),
+        pytest.param("حمار وحشي", True, id="any script"),
+        pytest.param("", False, id="nothing"),
+        pytest.param("...", False, id="no letter"),
+        pytest.param("<loc0001><loc0002> cat", False, id="half a box"),
+        pytest.param('{"label": "cat"}', False, id="an object without a box"),
+        pytest.param("cat: 10, 20, 30", False, id="numbers"),
+    ],
+)
+def test_an_answer_in_words_only_is_told_from_one_that_cannot_be_read(raw: str, words: bool) -> None:
+    result = Result(Outcome.UNRECOGNISED, raw=raw)
+    assert ("in words" in headline(result, Task.DETECT)) is words
+    assert ("more common word" in explanation(result, Task.DETECT)) is words
+    assert "Raw answer" in explanation(result, Task.DETECT)
+
+
 def test_a_bug_is_logged_without_keys_and_said_without_details(caplog: pytest.LogCaptureFixture) -> None:
     def fail() -> None:
         raise ZeroDivisionError("/secret/path AIzaSyCANARYcanary123")

@@ -42,6 +42,20 @@ def test_too_much_to_look_for_is_refused(text: str) -> None:
         read_labels(text)
 
 
+@pytest.mark.parametrize(
+    ("settings", "way_out"),
+    [
+        pytest.param(LAPTOP, "choose a model on this machine", id="one's own machine"),
+        pytest.param(Settings(host="0.0.0.0"), "runs on this page's server", id="shared"),
+        pytest.param(Settings(on_space=True), "runs on this page's server", id="a Space"),
+    ],
+)
+def test_who_has_no_key_is_told_what_can_be_asked_without_one(settings: Settings, way_out: str) -> None:
+    with pytest.raises(ConfigError, match=way_out) as refused:
+        read_form(Task.DETECT, {"prompt": "cat", "backend": "gemini"}, settings)
+    assert len(str(refused.value)) < 200
+
+
 def test_detect_asks_for_labels_and_a_question_for_text() -> None:
     detect = read_form(Task.DETECT, {"prompt": "cat; dog"}, LAPTOP)
     ask = read_form(Task.ASK, {"prompt": "How many; really?"}, LAPTOP)
