@@ -45,7 +45,10 @@ _SHOWN = 12  # sentences about a file; what comes after is counted
 
 @dataclass(frozen=True)
 class ExportsPanel:
-    """whole: all the pictures on the page. pictures: with their files. said: what the format would lose."""
+    """whole: all the pictures on the page. pictures: with their files. said: what the format would lose.
+
+    taken: what was last taken in, without its session; brought: tells of it, and of what could not be.
+    """
 
     form: gr.Dropdown
     whole: gr.Checkbox
@@ -54,6 +57,7 @@ class ExportsPanel:
     save_labels: gr.Button
     save_picture: gr.Button
     bring: gr.UploadButton
+    taken: gr.State
     brought: gr.HTML
     file: gr.DownloadButton
 
@@ -104,9 +108,10 @@ def build() -> ExportsPanel:
                 "Download picture", size="md", elem_id="pp-save-picture", elem_classes="pp-needs-saved", min_width=140
             )
             bring = gr.UploadButton("Import labels", size="md", elem_id="pp-import", min_width=140)
+        took = gr.State(None)
         brought = gr.HTML("", elem_id="pp-imported")
         file = gr.DownloadButton("File", visible="hidden", elem_id="pp-file")
-    return ExportsPanel(form, whole, pictures, said, save_labels, save_picture, bring, brought, file)
+    return ExportsPanel(form, whole, pictures, said, save_labels, save_picture, bring, took, brought, file)
 
 
 def wire(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> Follower:
@@ -117,14 +122,13 @@ def wire(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk)
 
 
 def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> Follower:
-    def begin(now: Session, form: object, whole: object) -> list[Any]:
+    def begin(now: Session, form: object, whole: object, took: Taken | None) -> list[Any]:
         count = len(now.sheets)
         several = gr.update(visible=count > 1, label=f"All {count} pictures")
         files = "With the picture files" if count > 1 and whole is True else "With the picture file"
         along = gr.update(interactive=form not in WITH_PICTURES, label=files)
         there = any(sheet.answer for sheet in now.sheets)
-        brought = gr.skip() if any(sheet.imported for sheet in now.sheets) else ""  # told of what is still here
-        return [several, along, _CHECKING if there else _NOTHING_YET, brought]
+        return [several, along, _CHECKING if there else _NOTHING_YET, still(took, now)]
 
     def check(now: Session, *choices: object) -> str:
         made = attempt(lambda: _offer(now, *choices, desk=desk))
@@ -135,7 +139,8 @@ def _wire_preview(panel: ExportsPanel, session: gr.State, result: ResultView, de
 
     chosen: list[Callable[..., Any]] = [panel.form.input, panel.whole.input, panel.pictures.input]
     corrected = result.editor.receipt.change  # Gradio tells of no state that changed past its queue
-    inputs, outputs = [session, panel.form, panel.whole], [panel.whole, panel.pictures, panel.said, panel.brought]
+    inputs = [session, panel.form, panel.whole, panel.taken]
+    outputs = [panel.whole, panel.pictures, panel.said, panel.brought]
     moved = [corrected, *chosen, result.threshold.release, result.floor.release]
     gr.on(moved, begin, inputs, outputs, queue=False, **_QUIET)
     panel.said.check(
@@ -176,7 +181,7 @@ def _wire_downloads(panel: ExportsPanel, session: gr.State, result: ResultView, 
 
 
 def _wire_import(panel: ExportsPanel, session: gr.State, result: ResultView, desk: Desk) -> None:
-    def bring(file: str | None, now: Session, request: gr.Request) -> dict[Any, Any]:
+    def bring(file: str | None, now: Session, took: Taken | None, request: gr.Request) -> dict[Any, Any]:
         if not file:
             return {panel.brought: gr.skip()}
         made = (
@@ -185,13 +190,14 @@ def _wire_import(panel: ExportsPanel, session: gr.State, result: ResultView, des
             else attempt(lambda: _imported(Path(file), now, desk, str(request.session_hash)))
         )
         if isinstance(made, Problem):
-            return {panel.brought: markup.trouble(made)}
-        return {session: made.session, panel.brought: taken(made), **asking.shown(result, made.session)}
+            return {panel.brought: markup.trouble(made) + still(took, now)}
+        told = {panel.taken: replace(made, session=Session()), panel.brought: taken(made)}
+        return {session: made.session, **told, **asking.shown(result, made.session)}
 
     panel.bring.upload(
         bring,
-        [panel.bring, session],
-        [session, panel.brought, *result.cleared],
+        [panel.bring, session, panel.taken],
+        [session, panel.taken, panel.brought, *result.cleared],
         concurrency_id="picture",
         concurrency_limit=4,
         **_QUIET,
@@ -220,6 +226,11 @@ def taken(made: Taken) -> str:
     more = len(made.left_out) - _SHOWN
     shown += f"<li>… and {more} more like these.</li>" if more > 0 else ""
     return f'<div class="pp-lost" data-tone="warn">{head}<p>Beside that:</p><ul>{shown}</ul></div>'
+
+
+def still(took: Taken | None, now: Session) -> str:
+    """What came of the last import, as long as labels of its file are on the page."""
+    return taken(took) if took and any(sheet.imported_from == took.name for sheet in now.sheets) else ""
 
 
 def _imported(path: Path, now: Session, desk: Desk, visitor: str) -> Taken:

@@ -142,10 +142,10 @@ class Sheet:
         return sum(map(corrected, self.answer.result.detections)) if self.answer and not self.member else 0
 
     @property
-    def imported(self) -> bool:
-        """Whether its labels came from a file."""
+    def imported_from(self) -> str | None:
+        """The file its labels came from."""
         origin = self.answer.result.origin if self.answer else None
-        return origin is not None and origin.backend == IMPORTED
+        return str(origin.parameters.get("file", "")) if origin is not None and origin.backend == IMPORTED else None
 
 
 @dataclass(frozen=True, eq=False)

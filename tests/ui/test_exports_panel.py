@@ -6,6 +6,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -282,18 +283,26 @@ def test_a_file_that_says_there_is_nothing_is_an_answer(shelf: Shelf, tmp_path: 
 
 
 def test_what_came_of_an_import_is_told_while_its_labels_are_here(desk: Desk, tmp_path: Path) -> None:
-    with gr.Blocks():
+    with gr.Blocks() as page:
         session = gr.State()
         result = result_view.build(Session())
         panel = exports_panel.build()
         follower = exports_panel.wire(panel, session, result, desk)
+    (bring,) = (each.fn for each in page.fns.values() if each.name == "bring")
     yard = album(sheet(desk.shelf, "yard.png"), sheet(desk.shelf, "shed.png"))
-    brought = label_files.take_in(coco(tmp_path / "a.json", "yard.png"), yard).session
+    made = bring(str(coco(tmp_path / "a.json", "yard.png")), yard, None, SimpleNamespace(session_hash="me"))
+    brought, took, line = (made[each] for each in (session, panel.taken, panel.brought))
+    assert "1 object on 1 picture" in line
+    failed = bring(str(coco(tmp_path / "b.json", "x.png", (1, 1))), brought, took, SimpleNamespace(session_hash="me"))
+    assert failed.keys() == {panel.brought}, "the labels are left alone"
+    assert failed[panel.brought].startswith('<p class="pp-problem"')
+    assert failed[panel.brought].endswith(line), "what the page has is still told"
+    other = label_files.take_in(coco(tmp_path / "c.json", "yard.png"), yard).session
     told = [
-        follower.show({session: now, panel.form: "coco", panel.whole: False}, "me")[panel.brought]
-        for now in (brought, brought.showing(brought.sheets, 1), album(sheet(desk.shelf, "other.png", CAT)))
+        follower.show({session: now, panel.form: "coco", panel.whole: False, panel.taken: took}, "me")[panel.brought]
+        for now in (brought, brought.showing(brought.sheets, 1), album(sheet(desk.shelf, "o.png", CAT)), other)
     ]
-    assert told == [gr.skip(), gr.skip(), ""]
+    assert told == [line, line, "", ""]
 
 
 def test_words_from_files_are_only_text(shelf: Shelf, tmp_path: Path) -> None:
