@@ -60,7 +60,7 @@ def session(built: tuple[dict[str, Callable[..., Any]], Desk]) -> Session:
     [
         pytest.param("use", [Session(), None, gr.EventData(None, {})], id="taken from a comparison"),
         pytest.param("replayed", [{}], id="a saved answer"),
-        pytest.param("bring", ["labels.json", Session()], id="an imported file"),
+        pytest.param("bring", ["labels.json", Session(), None], id="an imported file"),
         pytest.param("act", [Session(), gr.EventData(None, {})], id="the project's bar"),
     ],
 )
