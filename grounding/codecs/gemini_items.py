@@ -212,7 +212,10 @@ class _Finder:
         beside = lines.name_beside(text, root.start, root.end, several=several, label_first=label_first)
         if beside is None:
             return False
-        name = "" if keys.WRAPPER.fullmatch(beside.replace(" ", "_")) else beside
+        words = beside.replace(" ", "_")
+        if keys.NO_BOX.fullmatch(words):
+            return False
+        name = "" if keys.WRAPPER.fullmatch(words) else beside
         for numbers, own in found:
             self.append(Item(label=own or name or None, box=numbers))
         return True

@@ -44,19 +44,22 @@ _BEFORE_NUMBER = "-0123456789"
 _LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 
 # A bracket opens data only where what follows could be data: "[image 1]" and "[ymin, xmin]" in prose do not.
-# A printed object does as well: BoundingBox(box_2d=[1, 2, 3, 4], label='cat').
+# A printed object does as well, BoundingBox(box_2d=[1, 2, 3, 4], label='cat'), and (1, 2, 3, 4), which prose gives.
+_FIELDS = "box_2d|bbox|bounding_box|box|point|mask|label|score|confidence"
+_NUMBER = r"-?\d{1,15}+(?:\.\d{1,15}+)?"
 _ROOT = re.compile(
     rf"""\[(?=\s*+(?:[\[{{(\]"'“‘\d.+-]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:|NaN|null|None))
        | \{{(?=\s*+(?:[\[{{}}"'“‘]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:))
        | (?P<implied>["']box_2d["']\s*+:\s*+\[(?=\s*+[\d.-]))
-       | (?P<printed>(?<![\w.])[A-Z]\w*+\((?=(?:box_2d|label)=))""",
+       | (?P<printed>(?<![\w.])(?:[A-Z]\w*+|dict)\((?=(?:{_FIELDS})=))
+       | (?P<tuple>(?<![\w.])\((?=\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{3}}\s*+\)))""",
     re.VERBOSE,
 )
 _WORD = r"(?:(?!```)[^\s\u200b\u2060\[\]{}(),，:：\"“”])++[\"”]?"
 _A_WORD = re.compile(_WORD)
 _TOKEN = re.compile(
     rf"""[\s\u200b\u2060]*+(?:
-      (?P<numbers>\[\s*+-?\d{{1,15}}+(?:\.\d{{1,15}}+)?(?:\s*+,\s*+-?\d{{1,15}}+(?:\.\d{{1,15}}+)?){{0,9}}+\s*+\])
+      (?P<numbers>\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{0,9}}+\s*+\])
     | (?P<open>[\[{{(])
     | (?P<close>[\]}})])
     | (?P<comma>[,，])
@@ -99,8 +102,8 @@ class _Reader:
         found: list[Node] = []
         while opening := _ROOT.search(self.text, self.pos):
             implied = opening["implied"] is not None
-            root = Node("{" if implied else "[" if opening["printed"] else opening[0], opening.start())
-            self.mends = {"missing brackets"} if implied else set()
+            root = Node("{" if implied or opening[0] == "{" else "[", opening.start())
+            self.mends = {"missing brackets"} if implied else {"round brackets"} if opening["tuple"] else set()
             self.pos = opening.start() if implied else opening.end()
             self._push(root)
             self._fill()

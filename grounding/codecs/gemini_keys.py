@@ -22,8 +22,9 @@ MEANING = (
     | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), POINT)
     | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), MASK)
     | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
+    | dict.fromkeys(("polygon2d", "polygonpoints", "maskpoints", "contourpoints", "outlinepoints"), MASK)
     | dict.fromkeys(("boundingpoly", "boundingpolygon", "vertices", "normalizedvertices"), MASK)
-    | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d"), BOX_3D)
+    | dict.fromkeys(("box3d", "bbox3d", "boundingbox3d", "3dbox", "3dbbox", "3dboundingbox"), BOX_3D)
     | dict.fromkeys(("score", "scores", "confidence", "conf", "confidencescore", "probability", "certainty"), SCORE)
     | dict.fromkeys(("picture", "picturenumber", "pictureindex", "pictureid", "pictureno", "page"), PICTURE)
     | dict.fromkeys(("image", "imagenumber", "imageindex", "imageid", "imageno", "pagenumber"), PICTURE)
@@ -151,12 +152,15 @@ def _by_shape(value: Value) -> str | None:
 
 
 def holds_items(value: Value, meaning: str) -> bool:
-    """True for {"points": [{"point": …}]} or [{"label": …}]: the key wraps whole objects. A mask may have own keys."""
+    """True for {"points": [{"point": …}]} or [{"label": …}]: the key wraps whole objects.
+
+    A mask and a 3D box may have keys of their own.
+    """
     if not isinstance(value, Node):
         return False
     nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
     keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
-    if meaning == MASK:
+    if meaning in (MASK, BOX_3D):
         return any(key == "label" or MEANING.get(key) == BOX for key in keys)
     return any(MEANING.get(key) in GEOMETRY or (key == "label" and meaning == POINT) for key in keys)
 

@@ -17,10 +17,14 @@ _BULLET = re.compile(r"\s*+(?:[-*•+>|]\s++|\d{1,4}[.)]\s++)?")
 _MARKS = " \t\r*_`\"'“”’|"  # markdown and quotes around a name
 _SEPARATORS = ":–—-|"  # between a name and its list
 _NO_NAME = re.compile(r"[\[\]{}()=#:]")
+_ASIDE = re.compile(r"\s\([^()\[\]{}=#:]*+\)")  # cat (the left one)
+_REMARK = re.compile(r"[\s`*]*+[-–—(,;.]")  # how a line goes on behind the box of "- cat: [1, 2, 3, 4], partly hidden"
 _AT = re.compile(r"\s(?:is\s)?(?:located\s)?(?:at|in)\Z")  # "cat at [1, 2, 3, 4]"
 _QUOTES = r"[\"'`*]*"
 _BOX_KEY = re.compile(
-    rf"(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box){_QUOTES}\s*+[:=]?\s*+\Z", re.IGNORECASE
+    rf"(?:(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box)|\A{_QUOTES}box)"
+    rf"{_QUOTES}\s*+[:=]?{_QUOTES}\s*+\Z",
+    re.IGNORECASE,
 )
 _LABEL_PART = re.compile(
     rf"{_QUOTES}(?:label|name|class|category|object){_QUOTES}\s*+[:=](?P<name>[^,;\n]*+)", re.IGNORECASE
@@ -86,11 +90,12 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
     several: what stands there is a list of lists; label_first: see labels_come_first.
     """
     before, after = _beside(text, start, stop)
-    if link := _LINK.match(after):
-        after = link[1] + after[link.end() :]
     bullet = _BULLET.match(before)
     before = before[bullet.end() :] if bullet else before
     marked = bool(bullet and bullet[0].strip())
+    remark = marked and _REMARK.match(after)
+    if link := _LINK.match(after.lstrip() if marked and not before.strip(_MARKS) else after):
+        after = link[1] + link.string[link.end() :]
     if several and _ASSIGNED.fullmatch(before):
         return "" if not after.partition("#")[0].strip(" \t\r;`") else None
     if key := _BOX_KEY.search(before):
@@ -98,7 +103,7 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
         if (name := _labelled(before, after)) is not None:
             return name
         if not before.strip(_MARKS + ",;") and not after.strip(_MARKS + ".,;"):
-            return _label_of_line(text, start, stop, label_first, marked)
+            return _label_of_line(text, start, stop, label_first)
         after = "" if after.lstrip(_MARKS).startswith(",") else after  # ", score: 0.5" is no name
     elif marked and "|" in (bullet[0] if bullet else ""):
         cells = [cell.strip(_MARKS) for cell in f"{before}|{after}".split("|")]
@@ -106,13 +111,14 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
     separated = bool(key) or before.rstrip(_MARKS)[-1:] in _SEPARATORS or "|" in before
     before = before.strip(_MARKS + _SEPARATORS)
     after = after.strip(_MARKS + _SEPARATORS + ".,;")
-    if before and (after or not (separated or marked)):
+    if before and ((after and not (remark and separated)) or not (separated or marked)):
         return None
     return _name((before if separated else _AT.sub("", before)) or after)
 
 
 def _name(text: str) -> str | None:
-    return None if _NO_NAME.search(text) or len(text) > _LONGEST_NAME else text
+    name = text.replace("**", "")
+    return None if _NO_NAME.search(_ASIDE.sub("", name)) or len(name) > _LONGEST_NAME else name
 
 
 def _beside(text: str, start: int, stop: int) -> tuple[str, str]:
@@ -130,14 +136,13 @@ def _labelled(before: str, after: str) -> str | None:
     return None
 
 
-def _label_of_line(text: str, start: int, stop: int, label_first: bool, marked: bool) -> str:
-    """The cat of a line "label: cat" next to this one; a bullet begins another object."""
+def _label_of_line(text: str, start: int, stop: int, label_first: bool) -> str:
+    """The cat of a line "label: cat" next to this one."""
     if label_first:
         end = text.rfind("\n", max(0, start - _REACH), start)
-        line = "" if marked or end < 0 else text[text.rfind("\n", max(0, end - _REACH), end) + 1 : end]
+        line = "" if end < 0 else text[text.rfind("\n", max(0, end - _REACH), end) + 1 : end]
     else:
         begin = text.find("\n", stop, stop + _REACH) + 1
         line = text[begin : begin + _REACH].partition("\n")[0] if begin else ""
-        line = "" if (bullet := _BULLET.match(line)) and bullet[0].strip() else line
     match = _LABEL_LINE.match(line)
     return (_name(match["name"].strip(_MARKS + ".,;")) or "") if match else ""

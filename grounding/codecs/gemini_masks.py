@@ -68,7 +68,8 @@ def _is_whole(mask: str) -> bool:
 
 def mask_tokens(value: Value) -> tuple[int, ...] | None:
     """The 16 codes of "<start_of_mask><seg_N>…"; None where `value` is no such text. Raises MaskError."""
-    text = value if isinstance(value, str) else next(iter(_texts(value)), "")
+    texts = [value] if isinstance(value, str) else _texts(value)
+    text = "".join(texts) if isinstance(value, Node) and value.kind == "[" else next(iter(texts), "")
     if "<seg" not in text and "<start_of_mask>" not in text:
         return None
     codes = [int(code) for code in _SEG.findall(text)]

@@ -228,6 +228,10 @@ def test_tokens_are_kept_and_drawn_where_there_is_a_decoder(mask: str, codes: tu
     assert dog.mask is None
 
 
+def test_tokens_in_a_list_are_read_as_one_mask() -> None:
+    assert one([f"<seg_{n * 8}>" for n in range(16)]).mask_tokens == tuple(range(0, 128, 8))
+
+
 def test_tokens_without_quotes_are_read() -> None:
     decoded = decode(f'[{{"box_2d": {BOX}, "mask": {TOKENS}", "label": "cat"}}]')
     assert [(found.label, len(found.mask_tokens or ())) for found in decoded.detections] == [("cat", 16)]
@@ -261,6 +265,12 @@ def test_an_outline_is_filled_over_its_own_extent(mask: Any) -> None:
     assert found.frame == Box(0.25, 0.12, 0.55, 0.28)
     assert max(found.probs.shape) == 256
     assert found.probs.mean() > 0.985
+
+
+@pytest.mark.parametrize("key", ["polygon", "polygon_2d", "mask_points"])
+def test_an_outline_is_read_under_the_names_models_give_it(key: str) -> None:
+    (found,) = decode(json.dumps([{"box_2d": BOX, key: XY, "label": "cat"}])).detections
+    assert found.mask is not None
 
 
 @pytest.mark.parametrize("wide", [3, 4])

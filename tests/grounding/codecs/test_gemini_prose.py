@@ -22,6 +22,30 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
         pytest.param("* [100, 200, 300, 400]: cat\n* [500, 600, 700, 800]: dog.", ["cat", "dog"], id="names after"),
         pytest.param("1. cat [100, 200, 300, 400]\n2. dog - [500, 600, 700, 800]", ["cat", "dog"], id="no separator"),
         pytest.param("[100, 200, 300, 400](cat)\n- [500, 600, 700, 800](dog)", ["cat", "dog"], id="links"),
+        pytest.param("- [100, 200, 300, 400] (cat)\n- [500, 600, 700, 800] (dog)", ["cat", "dog"], id="brackets after"),
+        pytest.param("cat: (100, 200, 300, 400)\ndog: (500, 600, 700, 800)", ["cat", "dog"], id="round brackets"),
+        pytest.param(
+            "1. **cat:** `[100, 200, 300, 400]` - on the left\n2. **dog:** `[500, 600, 700, 800]`, partly hidden",
+            ["cat", "dog"],
+            id="a remark behind",
+        ),
+        pytest.param(
+            "- **cat** (red): [100, 200, 300, 400]\n- dog (the left one): [500, 600, 700, 800]",
+            ["cat (red)", "dog (the left one)"],
+            id="a remark in the name",
+        ),
+        pytest.param(
+            "* **Object:** cat\n  * **Bounding Box:** [100, 200, 300, 400]\n"
+            "* **Object:** dog\n  * **Box:** [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="bullets of bold keys",
+        ),
+        pytest.param(
+            "* **Bounding Box:** [100, 200, 300, 400]\n* **Label:** cat\n\n"
+            "* **Bounding Box:** [500, 600, 700, 800]\n* **Label:** dog",
+            ["cat", "dog"],
+            id="bullets of bold keys, label last",
+        ),
         pytest.param(
             "Bounding box: [100, 200, 300, 400]\nLabel: cat\n\nBounding box: [500, 600, 700, 800]\nLabel: dog",
             ["cat", "dog"],
@@ -97,6 +121,11 @@ def test_lists_of_four_numbers_alone_are_boxes(text: str, expected: list[str]) -
         pytest.param("# Pedals: [460, 460, 600, 615]", id="in a comment"),
         pytest.param("img.crop([1, 2, 3, 4])", id="in a call"),
         pytest.param("img.crop(box_2d=[1, 2, 3, 4])", id="in a call by key"),
+        pytest.param("img.crop((1, 2, 3, 4))", id="round brackets in a call"),
+        pytest.param("crop(1, 2, 3, 4)", id="numbers in a call"),
+        pytest.param("The picture spans (0, 0, 1000, 1000) in all.", id="round brackets in a sentence"),
+        pytest.param("- color: (255, 0, 0, 255)\n- rgba(255, 0, 0, 255)", id="colours in bullets"),
+        pytest.param("cat: [1, 2, 3, 4], which is not certain", id="a remark behind, no bullet"),
         pytest.param("colors = [(255, 0, 0, 255), (0, 255, 0, 255)]", id="colours in code"),
         pytest.param('{"palette_colors": [255, 0, 0, 255]}', id="colours under a key"),
         pytest.param("- [ ] cat not visible, picture too blurred to tell", id="box to tick"),

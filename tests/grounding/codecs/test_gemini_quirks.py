@@ -172,6 +172,11 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             '[{"label": "cat", box_2d=[100, 200, 300, 400]}, ' + DOG + "]", "other signs", id="= behind a colon"
         ),
         pytest.param(
+            "[dict(bbox=[100, 200, 300, 400], label='cat'), Box(label='dog', score=0.5, box_2d=[500, 600, 700, 800])]",
+            "another key",
+            id="printed objects with other fields",
+        ),
+        pytest.param(
             '[{"field_name": "cat", "value": "x", "box_2d": [100, 200, 300, 400]}, ' + DOG + "]",
             "another key than label",
             id="a key that ends in name",
@@ -309,6 +314,16 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
             f'[{CAT}, {{"box_3d": [1, 2, 3, 4, 5, 6, 7, 8, 9], "label": "no"}}, {DOG}]',
             "3D box",
             id="3D box among others",
+        ),
+        pytest.param(
+            f'[{CAT}, {{"box_3d": {{"center": [1, 2, 3], "size": [4, 5, 6]}}, "label": "no"}}, {DOG}]',
+            "only a 3D box",
+            id="3D box with keys of its own",
+        ),
+        pytest.param(
+            f'[{CAT}, {{"3d_bounding_box": [1, 2, 3, 4, 5, 6, 7, 8, 9], "label": "no"}}, {DOG}]',
+            "only a 3D box",
+            id="3D box under another key",
         ),
         pytest.param(
             f'[{CAT}, {{"point": [1, 2, 3], "label": "no"}}, {DOG}]', "3 numbers", id="point of three numbers"
