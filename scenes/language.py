@@ -139,18 +139,15 @@ def caption(things: Sequence[Seen], background: str, order: Sequence[str] = LABE
     return Exchange("caption", "caption en", f"{what} {PLACES[background]}")
 
 
-def as_true(caption: str) -> list[set[str]]:
-    """For each word of a caption, the words that would be as true there: any of what it has still to name."""
+def as_true(caption: str) -> list[list[str]]:
+    """For each word of a caption, itself and what would be as true there: the same word of each thing still unnamed."""
     words = caption.split()
-    said = [{word} for word in words]
-    groups = [at for at in range(0, len(words), 3) if at == 0 or words[at - 1] == "and"]
-    if words[0] == "nothing":
-        return said
+    found = [[word] for word in words]
+    groups = [at for at in range(0, len(words), 3) if words[0] != "nothing" and (at == 0 or words[at - 1] == "and")]
     for at in groups:
-        left = [(words[k], words[k + 1]) for k in groups if k >= at]
-        said[at] = {number for number, _ in left}
-        said[at + 1] = {noun for number, noun in left if number == words[at]}
-    return said
+        found[at] += [words[k] for k in groups if k > at]
+        found[at + 1] += [words[k + 1] for k in groups if k > at and words[k] == words[at]]
+    return found
 
 
 def count(things: Sequence[Seen], label: str) -> Exchange:
@@ -208,7 +205,7 @@ def draw(things: Sequence[Seen], background: str, codes_of: CodesOf, rng: Rng) -
     kind = str(rng.choice(list(_MIX), p=list(_MIX.values())))
     present = sorted({t.label for t in things})
     if kind == "caption" or not present:
-        return caption(things, background, rng.permutation(present))
+        return caption(things, background, [str(label) for label in rng.permutation(present)])
     if kind == "detect":
         return _draw_detect(things, present, rng)
     if kind == "ask":

@@ -58,11 +58,10 @@ def silence_between(table: Tensor, loc0: int) -> None:
 
 def left_to_name(tokenizer: Tokenizer, caption: str) -> dict[int, list[int]]:
     """By place in a caption, the tokens that would do as well: it names things in any order, each word one token."""
-    said = caption.split()
     return {
-        at: [tokenizer.encode(word, add_special_tokens=False).ids[0] for word in words - {said[at]}]
-        for at, words in enumerate(as_true(caption))
-        if len(words) > 1
+        at: [tokenizer.encode(word, add_special_tokens=False).ids[0] for word in others]
+        for at, (_, *others) in enumerate(as_true(caption))
+        if others
     }
 
 

@@ -105,10 +105,8 @@ def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tenso
 
 
 def token_losses(states: Tensor, right: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """How unlikely it is that one of the right tokens int[m, k] is said, float[m], and the tokens that would be said.
-
-    Where one is right this is the cross entropy.
-    """
+    """Cross entropy float[m], the due of a place divided among its right tokens int[m, k]; and what would be said."""
     logits = F.linear(states, table).float()
-    of_right = logits.gather(1, right.clamp(min=0)).masked_fill(right == NOT_ONE, -torch.inf)
-    return logits.logsumexp(1) - of_right.logsumexp(1), logits.argmax(-1)
+    counts = (right != NOT_ONE).float()
+    of_right = (logits.gather(1, right.clamp(min=0)) * counts).sum(1) / counts.sum(1)
+    return logits.logsumexp(1) - of_right, logits.argmax(-1)
