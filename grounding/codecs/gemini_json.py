@@ -57,6 +57,7 @@ _ROOT = re.compile(
 )
 _WORD = r"(?:(?!```)[^\s\u200b\u2060\[\]{}(),，:：\"“”])++[\"”]?"
 _A_WORD = re.compile(_WORD)
+_NEXT_KEY = re.compile(r"""\s*+,\s*+["'](label|mask|point|box_2d|score|confidence)["']\s*+:""")
 _TOKEN = re.compile(
     rf"""[\s\u200b\u2060]*+(?:
       (?P<numbers>\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{0,9}}+\s*+\])
@@ -177,7 +178,7 @@ class _Reader:
             return
         kind = "{" if bracket == "}" else "["
         open_here = self.open_objects if kind == "{" else len(self.stack) - self.open_objects
-        if not open_here:
+        if not open_here or self._comes_too_soon(kind):
             self.mends.add("stray brackets")
             return
         while self.stack[-1].kind != kind:
@@ -186,6 +187,16 @@ class _Reader:
         if self.after == "comma":
             self.mends.add("a trailing comma")
         self._pop(closed=True)
+
+    def _comes_too_soon(self, kind: str) -> bool:
+        """True for the last ] of {"box_2d": [1, 2, 3, 4]], "label": …, where a key follows that the object lacks."""
+        top = self.stack[-1]
+        if top.kind == "[" or self.after not in ("numbers", "close"):
+            return False
+        if kind == "{" and (len(self.stack) < 2 or self.stack[-2].kind == "{"):
+            return False
+        following = _NEXT_KEY.match(self.text, self.pos)
+        return following is not None and all(key != following[1] for key, _ in top.entries)
 
     def _comma(self, mark: str) -> None:
         if mark != ",":

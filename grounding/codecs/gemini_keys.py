@@ -20,6 +20,7 @@ DOCUMENTED_BOX = "box2d"
 MEANING = (
     dict.fromkeys((DOCUMENTED_BOX, "box", "bbox", "bbox2d", "boundingbox", "boundingbox2d", "rect", "rectangle"), BOX)
     | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), POINT)
+    | dict.fromkeys(("centerpoint", "centrepoint", "grasppoint", "targetpoint"), POINT)
     | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), MASK)
     | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
     | dict.fromkeys(("polygon2d", "polygonpoints", "maskpoints", "contourpoints", "outlinepoints"), MASK)

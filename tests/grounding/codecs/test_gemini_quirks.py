@@ -133,6 +133,14 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
         ),
         pytest.param(f"```json\n[{CAT}, {DOG}\n```\nDone.", "missing brackets", id="list not closed before the fence"),
         pytest.param(f"[{CAT}}}, {DOG}]]", "stray brackets", id="one bracket too many"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400]], "label": "cat"}, ' + DOG + "]", "stray brackets", id="box closed twice"
+        ),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400]}, "label": "cat"}, ' + DOG + "]",
+            "stray brackets",
+            id="object closed early",
+        ),
         pytest.param(f"[{CAT[1:]}, {DOG}]", "stray brackets", id="object not opened"),
         pytest.param(f"[{CAT}, '{DOG}]", "stray quotes", id="stray quote"),
         pytest.param(f"{CAT[1:]}, {DOG}]", "missing brackets", id="list and object not opened"),
@@ -364,6 +372,12 @@ def test_what_is_mended_or_left_out_is_said_and_the_rest_is_found(text: str, say
 )
 def test_no_comment_takes_the_objects_behind_it(text: str, labels: list[str]) -> None:
     assert boxes(decode(text)) == [(labels[0], A_CAT[1]), (labels[1], A_DOG[1])]
+
+
+def test_a_key_that_comes_again_begins_another_object() -> None:
+    label_first = [f'"label": "{label}", "box_2d": {list(box)}' for label, box in (A_CAT, A_DOG)]
+    for objects in ((CAT[1:-1], DOG[1:-1]), label_first):
+        assert sorted(boxes(decode(f"[{{{'}, '.join(objects)}}}]"))) == [A_CAT, A_DOG]
 
 
 INNER = f"[{CAT}, {DOG}]"
