@@ -255,7 +255,7 @@ class _Reader:
         if isinstance(key, Bare):
             self.mends.add("unquoted keys")
         parent = self.stack[-2] if len(self.stack) > 1 else None
-        if parent and top.kind == "[" and top.entries and all(k is None and is_number(v) for k, v in top.entries):
+        if parent and top.kind == "[" and top.entries and all(_is_of_box(*each, parent) for each in top.entries):
             self.mends.add("missing brackets")  # "box_2d": [1, 2, 3, 4, "label": …
             self._pop(closed=True)
             top = parent
@@ -290,3 +290,9 @@ class _Reader:
         self.pos = string.end
         if string.value is not None:
             self._add(string.value)
+
+
+def _is_of_box(key: str | None, value: Value, over: Node) -> bool:
+    """True for what a box that lacks its ] holds when the next key comes: numbers, or a list where [ came twice."""
+    listed = isinstance(value, Node) and value.kind == "[" and value.closed and over.kind == "{"
+    return key is None and (listed or is_number(value))

@@ -131,6 +131,11 @@ def test_an_answer_in_the_documented_form_is_found_whole_whatever_stands_around_
         pytest.param(
             '[{"box_2d": [100, 200, 300, 400, "label": "cat"}, ' + DOG + "]", "missing brackets", id="box not closed"
         ),
+        pytest.param(
+            '[{"box_2d": [[100, 200, 300, 400], "label": "cat"}, ' + DOG + "]",
+            "missing brackets",
+            id="box opened twice",
+        ),
         pytest.param(f"```json\n[{CAT}, {DOG}\n```\nDone.", "missing brackets", id="list not closed before the fence"),
         pytest.param(f"[{CAT}}}, {DOG}]]", "stray brackets", id="one bracket too many"),
         pytest.param(
