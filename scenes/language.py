@@ -130,11 +130,11 @@ def segment_each(things: Sequence[Seen], labels: Sequence[str], codes_of: CodesO
 
 
 def caption(things: Sequence[Seen], background: str, order: Sequence[str] = LABELS) -> Exchange:
-    """Names all things by number and class, the classes in any `order`: "two cats and a car in a room"."""
+    """Names all things by number and class, the classes in any `order`: "two cats and one car in a room"."""
     groups = []
     for label in order:
         if number := len(having(things, label)):
-            groups.append(article(label) if number == 1 else f"{NUMBERS[number]} {KINDS[label].plural}")
+            groups.append(f"{NUMBERS[number]} {label if number == 1 else KINDS[label].plural}")
     what = " and ".join(groups) if groups else "nothing"
     return Exchange("caption", "caption en", f"{what} {PLACES[background]}")
 

@@ -137,24 +137,22 @@ def test_a_question_about_the_one_is_not_asked_where_there_are_two():
 
 
 def test_a_caption_names_all_things_by_number_and_class():
-    assert caption(SCENE, "room").suffix == "two cats and a car in a room"
-    assert caption(SCENE, "room", ["car", "cat"]).suffix == "a car and two cats in a room"
-    assert caption((CAR,), "water").suffix == "a car on the water"
-    apple = Thing("apple", "orange", Box(0, 0, 0.2, 0.2))
-    assert caption((apple, CAR), "plain", ["apple", "car"]).suffix == "an apple and a car on a plain background"
+    assert caption(SCENE, "room").suffix == "two cats and one car in a room"
+    assert caption(SCENE, "room", ["car", "cat"]).suffix == "one car and two cats in a room"
+    assert caption((CAR,), "water").suffix == "one car on the water"
     assert caption((), "meadow").suffix == "nothing in a meadow"
 
 
 @pytest.mark.parametrize(
     ("said", "others"),
     [
-        pytest.param("a car in a room", {}, id="one thing"),
+        pytest.param("one car in a room", {}, id="one thing"),
         pytest.param("nothing in a room", {}, id="nothing"),
-        pytest.param("a car and a cat in a room", {0: ["a"], 1: ["cat"]}, id="two alike in number"),
-        pytest.param("a car and two cats in a room", {0: ["two"]}, id="numbers that differ"),
+        pytest.param("one car and one cat in a room", {0: ["one"], 1: ["cat"]}, id="two alike in number"),
+        pytest.param("one car and two cats in a room", {0: ["two"]}, id="numbers that differ"),
         pytest.param(
-            "two cats and a car and two dogs and an apple on the water",
-            {0: ["a", "two", "an"], 1: ["dogs"], 3: ["two", "an"], 6: ["an"]},
+            "two cats and one car and two dogs and one apple on the water",
+            {0: ["one", "two", "one"], 1: ["dogs"], 3: ["two", "one"], 4: ["apple"], 6: ["one"]},
             id="only what is still to be named",
         ),
     ],
