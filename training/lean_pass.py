@@ -43,7 +43,7 @@ class Rows:
 def pad(found: Sequence[Encoded]) -> Rows:
     longest = max(len(each.prompt) + len(each.answer) for each in found)
     tokens, weight = torch.zeros(len(found), longest, dtype=torch.long), torch.zeros(len(found), longest)
-    most = max((len(tokens) for each in found for tokens in each.or_else.values()), default=0)
+    most = max((len(others) for each in found for others in each.or_else.values()), default=0)
     right = torch.full((len(found), longest, 1 + most), NOT_ONE)
     for k, each in enumerate(found):
         asked, whole = len(each.prompt), len(each.prompt) + len(each.answer)

@@ -93,8 +93,9 @@ def headline(result: Result, task: Task, asked: Sequence[str] = ()) -> str:
 
 def _in_words(result: Result) -> bool:
     """Whether an answer that was asked for places has words only."""
-    said = result.raw or result.text
-    return any(map(str.isalpha, said)) and not _FORM.search(said)
+    said = (result.raw or result.text).strip()
+    spoken = any(map(str.isalpha, said)) and (len(said) < 80 or any(map(str.isspace, said)))  # not a lone mask
+    return spoken and not _FORM.search(said)
 
 
 def explanation(result: Result, task: Task) -> str:
@@ -112,8 +113,7 @@ def explanation(result: Result, task: Task) -> str:
             cut = [note.detail for note in result.notes if note.kind is NoteKind.CUT]
             return cut[0] if cut else "The answer ended before it was complete. Ask for fewer things at once."
         case Outcome.UNRECOGNISED if _in_words(result):
-            why = "The model may not know what you asked for."
-            return f"{why} Try a more common word, or another model. Its words are under Raw answer."
+            return "Try other words, one thing at a time, or another model. What it said is under Raw answer."
         case Outcome.UNRECOGNISED:
             return "The model answered, but not with objects that can be drawn. Its words are under Raw answer."
         case Outcome.FAILED:

@@ -141,12 +141,13 @@ def test_every_outcome_has_its_own_words(outcome: Outcome, session: Session, poo
         pytest.param("<loc0001><loc0002> cat", False, id="half a box"),
         pytest.param('{"label": "cat"}', False, id="an object without a box"),
         pytest.param("cat: 10, 20, 30", False, id="numbers"),
+        pytest.param("iVBORw0KGgo" * 12, False, id="a mask by itself"),
     ],
 )
 def test_an_answer_in_words_only_is_told_from_one_that_cannot_be_read(raw: str, words: bool) -> None:
     result = Result(Outcome.UNRECOGNISED, raw=raw)
     assert ("in words" in headline(result, Task.DETECT)) is words
-    assert ("more common word" in explanation(result, Task.DETECT)) is words
+    assert ("Try other words" in explanation(result, Task.DETECT)) is words
     assert "Raw answer" in explanation(result, Task.DETECT)
 
 
