@@ -59,8 +59,8 @@ def listing(text: str, *, inside_string: bool = False) -> Listing:
     roots = read(text)
     owners = [root for root in roots if finder.walk(root)]
     if not owners:
-        label_first = lines.labels_come_first(text)
-        owners = [root for root in roots if finder.plain(root, text, label_first)]
+        labels = lines.labels_of_lines(text)
+        owners = [root for root in roots if finder.plain(root, text, labels)]
     if not owners and not inside_string and '\\"' in text:
         for hidden in finder.texts or [text.replace("\\n", "\n").replace('\\"', '"')]:
             inner = listing(hidden, inside_string=True)
@@ -203,13 +203,13 @@ class _Finder:
         item.place = len(self.items) + 1
         self.items.append(item)
 
-    def plain(self, root: Node, text: str, label_first: bool) -> bool:
+    def plain(self, root: Node, text: str, labels: dict[int, str]) -> bool:
         """Collect boxes from a bare list, [y, x, y, x] or a list of such, with at most a name beside it on its line."""
         found = lists.quads(root)
         if not found:
             return False
         several = lists.named_quad(root) is None
-        beside = lines.name_beside(text, root.start, root.end, several=several, label_first=label_first)
+        beside = lines.name_beside(text, root.start, root.end, several=several, labels=labels)
         if beside is None:
             return False
         words = beside.replace(" ", "_")

@@ -44,20 +44,17 @@ _BEFORE_NUMBER = "-0123456789"
 _LONGEST_BARE = 1000  # characters of words without quotes that are joined into one
 
 # A bracket opens data only where what follows could be data: "[image 1]" and "[ymin, xmin]" in prose do not.
-# A printed object does as well, BoundingBox(box_2d=[1, 2, 3, 4], label='cat'), and (1, 2, 3, 4), which prose gives.
-_FIELDS = "box_2d|bbox|bounding_box|box|point|mask|label|score|confidence"
+# A printed object does as well: BoundingBox(box_2d=[1, 2, 3, 4], label='cat').
 _NUMBER = r"-?\d{1,15}+(?:\.\d{1,15}+)?"
 _ROOT = re.compile(
     rf"""\[(?=\s*+(?:[\[{{(\]"'“‘\d.+-]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:|NaN|null|None))
        | \{{(?=\s*+(?:[\[{{}}"'“‘]|{MARK}|\Z|[A-Za-z_]\w*+\s*+:))
        | (?P<implied>["']box_2d["']\s*+:\s*+\[(?=\s*+[\d.-]))
-       | (?P<printed>(?<![\w.])(?:[A-Z]\w*+|dict)\((?=(?:{_FIELDS})=))
-       | (?P<tuple>(?<![\w.])\((?=\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{3}}\s*+\)))""",
+       | (?P<printed>(?<![\w.])[A-Z]\w*+\((?=(?:box_2d|label)=))""",
     re.VERBOSE,
 )
 _WORD = r"(?:(?!```)[^\s\u200b\u2060\[\]{}(),，:：\"“”])++[\"”]?"
 _A_WORD = re.compile(_WORD)
-_NEXT_KEY = re.compile(r"""\s*+,\s*+["'](label|mask|point|box_2d|score|confidence)["']\s*+:""")
 _TOKEN = re.compile(
     rf"""[\s\u200b\u2060]*+(?:
       (?P<numbers>\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{0,9}}+\s*+\])
@@ -104,7 +101,7 @@ class _Reader:
         while opening := _ROOT.search(self.text, self.pos):
             implied = opening["implied"] is not None
             root = Node("{" if implied or opening[0] == "{" else "[", opening.start())
-            self.mends = {"missing brackets"} if implied else {"round brackets"} if opening["tuple"] else set()
+            self.mends = {"missing brackets"} if implied else set()
             self.pos = opening.start() if implied else opening.end()
             self._push(root)
             self._fill()
@@ -178,7 +175,7 @@ class _Reader:
             return
         kind = "{" if bracket == "}" else "["
         open_here = self.open_objects if kind == "{" else len(self.stack) - self.open_objects
-        if not open_here or self._comes_too_soon(kind):
+        if not open_here:
             self.mends.add("stray brackets")
             return
         while self.stack[-1].kind != kind:
@@ -187,16 +184,6 @@ class _Reader:
         if self.after == "comma":
             self.mends.add("a trailing comma")
         self._pop(closed=True)
-
-    def _comes_too_soon(self, kind: str) -> bool:
-        """True for the last ] of {"box_2d": [1, 2, 3, 4]], "label": …, where a key follows that the object lacks."""
-        top = self.stack[-1]
-        if top.kind == "[" or self.after not in ("numbers", "close"):
-            return False
-        if kind == "{" and (len(self.stack) < 2 or self.stack[-2].kind == "{"):
-            return False
-        following = _NEXT_KEY.match(self.text, self.pos)
-        return following is not None and all(key != following[1] for key, _ in top.entries)
 
     def _comma(self, mark: str) -> None:
         if mark != ",":
@@ -235,8 +222,8 @@ class _Reader:
 
     def _names_field(self) -> bool:
         """False for the size= of "label": size=10 shoe and of "label": shoe size=10."""
-        number = self.text[self.pos] in _BEFORE_NUMBER
-        return self.stack[-1].key is None and not (number and self.after == "word")
+        before_number = self.text[self.pos] in _BEFORE_NUMBER
+        return self.stack[-1].key is None and not (before_number and self.after == "word")
 
     def _is_among_words(self, mark: str) -> bool:
         """True for the = of "label": cat = black, which makes no key of what stands before it."""
@@ -255,7 +242,7 @@ class _Reader:
         if isinstance(key, Bare):
             self.mends.add("unquoted keys")
         parent = self.stack[-2] if len(self.stack) > 1 else None
-        if parent and top.kind == "[" and top.entries and all(_is_of_box(*each, parent) for each in top.entries):
+        if parent and top.kind == "[" and top.entries and _are_numbers(top.entries):
             self.mends.add("missing brackets")  # "box_2d": [1, 2, 3, 4, "label": …
             self._pop(closed=True)
             top = parent
@@ -285,14 +272,14 @@ class _Reader:
     def _quote(self, mark: str) -> None:
         if mark != '"':
             self.mends.add("single or curly quotes")
-        string = self.strings.read(mark, self.pos, is_value=self.stack[-1].key is not None, equals=self.equals)
+        is_value = self.stack[-1].key is not None
+        string = self.strings.read(mark, self.pos, is_value=is_value, equals=is_value and self.equals)
         self.mends.update(string.mends)
         self.pos = string.end
         if string.value is not None:
             self._add(string.value)
 
 
-def _is_of_box(key: str | None, value: Value, over: Node) -> bool:
-    """True for what a box that lacks its ] holds when the next key comes: numbers, or a list where [ came twice."""
-    listed = isinstance(value, Node) and value.kind == "[" and value.closed and over.kind == "{"
-    return key is None and (listed or is_number(value))
+def _are_numbers(entries: list[tuple[str | None, Value]]) -> bool:
+    """From the end, where a key stands that was read before: a loop of keys takes linear time."""
+    return all(key is None and is_number(value) for key, value in reversed(entries))

@@ -20,7 +20,6 @@ DOCUMENTED_BOX = "box2d"
 MEANING = (
     dict.fromkeys((DOCUMENTED_BOX, "box", "bbox", "bbox2d", "boundingbox", "boundingbox2d", "rect", "rectangle"), BOX)
     | dict.fromkeys(("point", "point2d", "points", "keypoint", "center", "centre"), POINT)
-    | dict.fromkeys(("centerpoint", "centrepoint", "grasppoint", "targetpoint"), POINT)
     | dict.fromkeys(("mask", "segmentationmask", "segmentation", "maskpng", "maskdata", "maskbase64"), MASK)
     | dict.fromkeys(("polygon", "polygons", "contour", "contours", "outline", "maskpolygon"), MASK)
     | dict.fromkeys(("polygon2d", "polygonpoints", "maskpoints", "contourpoints", "outlinepoints"), MASK)
@@ -155,14 +154,15 @@ def _by_shape(value: Value) -> str | None:
 def holds_items(value: Value, meaning: str) -> bool:
     """True for {"points": [{"point": …}]} or [{"label": …}]: the key wraps whole objects.
 
-    A mask and a 3D box may have keys of their own.
+    A mask and a 3D box may have keys of their own, as "center" is a 3D box's.
     """
     if not isinstance(value, Node):
         return False
     nodes: list[Value] = [value, *(child for _, child in value.entries[:3])]
     keys = [lists.squeeze(key) for node in nodes if isinstance(node, Node) for key, _ in node.entries[:20] if key]
     if meaning in (MASK, BOX_3D):
-        return any(key == "label" or MEANING.get(key) == BOX for key in keys)
+        own = {"label", "point"} if meaning == BOX_3D else {"label"}
+        return any(key in own or MEANING.get(key) == BOX for key in keys)
     return any(MEANING.get(key) in GEOMETRY or (key == "label" and meaning == POINT) for key in keys)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from itertools import pairwise
 
 from grounding.codecs.gemini_values import number
 
@@ -17,21 +18,28 @@ _BULLET = re.compile(r"\s*+(?:[-*•+>|]\s++|\d{1,4}[.)]\s++)?")
 _MARKS = " \t\r*_`\"'“”’|"  # markdown and quotes around a name
 _SEPARATORS = ":–—-|"  # between a name and its list
 _NO_NAME = re.compile(r"[\[\]{}()=#:]")
-_ASIDE = re.compile(r"\s\([^()\[\]{}=#:]*+\)")  # cat (the left one)
-_REMARK = re.compile(r"[\s`*]*+[-–—(,;.]")  # how a line goes on behind the box of "- cat: [1, 2, 3, 4], partly hidden"
+_ASIDE = re.compile(r"\s\([^()\[\]{}=#:\d]*+\)")  # cat (the left one)
+_REMARK = re.compile(r"[\s`*]*+[-–—(,;.]\D*+\Z")  # what may follow the box of "- cat: [1, 2, 3, 4], partly hidden"
+_DOUBT = re.compile(  # an aside or a remark that says such a thing may say that there is no such object, or no box
+    r"\b(?:no|not|none|nothing|neither|never|without|absent|missing|pixels?|px|normali[sz]ed|coord\w*|[yx]_?min|rgba?"
+    r"|confidence|score)\b|n['’]t\b",
+    re.IGNORECASE,
+)
 _AT = re.compile(r"\s(?:is\s)?(?:located\s)?(?:at|in)\Z")  # "cat at [1, 2, 3, 4]"
 _QUOTES = r"[\"'`*]*"
 _BOX_KEY = re.compile(
-    rf"(?:(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box)|\A{_QUOTES}box)"
-    rf"{_QUOTES}\s*+[:=]?{_QUOTES}\s*+\Z",
+    rf"(?:(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box){_QUOTES}\s*+[:=]?"
+    rf"|\A{_QUOTES}box{_QUOTES}\s*+:){_QUOTES}\s*+\Z",
     re.IGNORECASE,
 )
 _LABEL_PART = re.compile(
     rf"{_QUOTES}(?:label|name|class|category|object){_QUOTES}\s*+[:=](?P<name>[^,;\n]*+)", re.IGNORECASE
 )
-_LABEL_LINE = re.compile(rf"^[ \t]*+(?:[-*•]\s++)?+{_LABEL_PART.pattern}", re.IGNORECASE | re.MULTILINE)
-_BOX_LINE = re.compile(
-    rf"^[ \t]*+(?:[-*•]\s++)?+{_QUOTES}(?:b?box_?2d|bounding[_ ]?box)\b", re.IGNORECASE | re.MULTILINE
+_LINE = re.compile(  # that has a box, or a label and no list, or says anything else
+    rf"^[ \t]*+(?P<bullet>(?:[-*•]|\d{{1,4}}[.)])[ \t]++)?+"
+    rf"(?:(?P<box>{_QUOTES}(?:b|bounding[_ ]?)?box(?:_?2d)?\b[^\[\n]{{0,9}}+\[)|(?![^\[\n]*+\[){_LABEL_PART.pattern}"
+    r"|(?P<other>\S))",
+    re.IGNORECASE | re.MULTILINE,
 )
 # In code, a list of lists under such a name is the answer; one list alone, "crop_box = [1, 2, 3, 4]", may be any step.
 _ASSIGNED = re.compile(r"\w*?(?:box|detection|object|result|annotation)\w*+\s*+=\s*+", re.IGNORECASE)
@@ -78,24 +86,52 @@ def stands_alone(text: str, start: int, stop: int) -> bool:
     return (not before or before.endswith(":")) and not after.strip(" \t\r`.\"'")
 
 
-def labels_come_first(text: str) -> bool:
-    """Whether "label: cat" is the line before its "box_2d: [1, 2, 3, 4]", in an answer of such lines."""
-    label, box = _LABEL_LINE.search(text), _BOX_LINE.search(text)
-    return label is not None and (box is None or label.start() < box.start())
+def labels_of_lines(text: str) -> dict[int, str]:
+    """By where the line begins, the label of each "box_2d: [1, 2, 3, 4]" that has a "label: cat" right above or below.
+
+    Lines without an empty one between them tell which: where they begin with a label, it is the one above; where they
+    end with one, the one below. Beside lines without a bullet, a bullet begins another object.
+    """
+    found: dict[int, str] = {}
+    together: list[re.Match[str]] = []
+    end = -1
+    for line in _LINE.finditer(text):
+        if line.start() != end + 1:
+            found |= _labels_among(together)
+            together = []
+        together.append(line)
+        end = text.find("\n", line.end())
+    return found | _labels_among(together)
 
 
-def name_beside(text: str, start: int, stop: int, *, several: bool, label_first: bool) -> str | None:
+def _labels_among(together: list[re.Match[str]]) -> dict[int, str]:
+    """labels_of_lines for lines without an empty one between them."""
+    found: dict[int, str] = {}
+    mixed = len({line["bullet"] is None for line in together if line["other"] is None}) > 1
+    starts = [place for place, line in enumerate(together) if not place or (mixed and line["bullet"])]
+    for start, stop in pairwise([*starts, len(together)]):
+        of_one = together[start:stop]
+        has_box = [line["box"] is not None for line in of_one if line["other"] is None]
+        if not has_box or (has_box[0] == has_box[-1] and (has_box[0] or sum(has_box) != 1)):
+            continue  # a label in the middle may be that of either box
+        for label, box in pairwise(of_one[::-1] if has_box[0] else of_one):
+            if label["name"] is not None and box["box"]:
+                found[box.start()] = _name(label["name"].strip(_MARKS + ".,;")) or ""
+    return found
+
+
+def name_beside(text: str, start: int, stop: int, *, several: bool, labels: dict[int, str]) -> str | None:
     """The name beside text[start:stop] on its line, "" for none; None where more than a name stands there.
 
-    several: what stands there is a list of lists; label_first: see labels_come_first.
+    several: what stands there is a list of lists; labels: see labels_of_lines.
     """
     before, after = _beside(text, start, stop)
     bullet = _BULLET.match(before)
     before = before[bullet.end() :] if bullet else before
     marked = bool(bullet and bullet[0].strip())
-    remark = marked and _REMARK.match(after)
-    if link := _LINK.match(after.lstrip() if marked and not before.strip(_MARKS) else after):
-        after = link[1] + link.string[link.end() :]
+    remark = marked and _REMARK.match(after) and not _DOUBT.search(before + after)
+    if link := _LINK.match(after):
+        after = link[1] + after[link.end() :]
     if several and _ASSIGNED.fullmatch(before):
         return "" if not after.partition("#")[0].strip(" \t\r;`") else None
     if key := _BOX_KEY.search(before):
@@ -103,7 +139,7 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
         if (name := _labelled(before, after)) is not None:
             return name
         if not before.strip(_MARKS + ",;") and not after.strip(_MARKS + ".,;"):
-            return _label_of_line(text, start, stop, label_first)
+            return labels.get(_line_start(text, start), "")
         after = "" if after.lstrip(_MARKS).startswith(",") else after  # ", score: 0.5" is no name
     elif marked and "|" in (bullet[0] if bullet else ""):
         cells = [cell.strip(_MARKS) for cell in f"{before}|{after}".split("|")]
@@ -118,14 +154,21 @@ def name_beside(text: str, start: int, stop: int, *, several: bool, label_first:
 
 def _name(text: str) -> str | None:
     name = text.replace("**", "")
-    return None if _NO_NAME.search(_ASIDE.sub("", name)) or len(name) > _LONGEST_NAME else name
+    alone = _ASIDE.sub("", name)
+    doubted = alone != name and _DOUBT.search(name)
+    return None if doubted or _NO_NAME.search(alone) or len(name) > _LONGEST_NAME else name
 
 
 def _beside(text: str, start: int, stop: int) -> tuple[str, str]:
     """What stands on the line before and after text[start:stop], within reach."""
-    first = max(text.rfind("\n", max(0, start - _REACH), start) + 1, start - _REACH, 0)
+    first = _line_start(text, start)
     last = text.find("\n", stop, stop + _REACH)
     return text[first:start], text[stop : last if last >= 0 else stop + _REACH]
+
+
+def _line_start(text: str, place: int) -> int:
+    """Where the line of text[place] begins, within reach."""
+    return max(text.rfind("\n", max(0, place - _REACH), place) + 1, place - _REACH, 0)
 
 
 def _labelled(before: str, after: str) -> str | None:
@@ -134,15 +177,3 @@ def _labelled(before: str, after: str) -> str | None:
         if match := _LABEL_PART.match(part.strip(" \t,;")):
             return _name(match["name"].strip(_MARKS + ".,;"))
     return None
-
-
-def _label_of_line(text: str, start: int, stop: int, label_first: bool) -> str:
-    """The cat of a line "label: cat" next to this one."""
-    if label_first:
-        end = text.rfind("\n", max(0, start - _REACH), start)
-        line = "" if end < 0 else text[text.rfind("\n", max(0, end - _REACH), end) + 1 : end]
-    else:
-        begin = text.find("\n", stop, stop + _REACH) + 1
-        line = text[begin : begin + _REACH].partition("\n")[0] if begin else ""
-    match = _LABEL_LINE.match(line)
-    return (_name(match["name"].strip(_MARKS + ".,;")) or "") if match else ""

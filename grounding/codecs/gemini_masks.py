@@ -38,7 +38,7 @@ _SEG_RUN = re.compile(r"(?:<start_of_mask>\s*+)?+(?:<seg_?\d{1,6}>\s*+)++")
 _LOOSE = re.compile(rf"(?:data:image/[\w+.-]++;base64,|{_PNG_START})[A-Za-z0-9+/=_\-]*+|{_SEG_RUN.pattern}")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 _BINARY = re.compile(r"[\s,;()\[\]]*+(?:[01][\s,;()\[\]]*+){4,}+")  # 0110: fewer may be a number of something
-_RUN_LENGTHS = frozenset(("counts", "rle"))  # keys
+_RUN_LENGTHS = frozenset(("counts", "rle", "cocorle", "uncompressedrle", "runlength", "runlengths"))  # squeezed
 _TO_STANDARD = str.maketrans("-_", "+/", " \t\r\n\f\v\\")
 
 YxyxBox = tuple[float, float, float, float]
@@ -69,7 +69,9 @@ def _is_whole(mask: str) -> bool:
 def mask_tokens(value: Value) -> tuple[int, ...] | None:
     """The 16 codes of "<start_of_mask><seg_N>…"; None where `value` is no such text. Raises MaskError."""
     texts = [value] if isinstance(value, str) else _texts(value)
-    text = "".join(texts) if isinstance(value, Node) and value.kind == "[" else next(iter(texts), "")
+    whole = next((text for text in texts if len(_SEG.findall(text)) == SEG_LENGTH), None)
+    listed = isinstance(value, Node) and value.kind == "["
+    text = whole or ("".join(texts) if listed else next(iter(texts), ""))
     if "<seg" not in text and "<start_of_mask>" not in text:
         return None
     codes = [int(code) for code in _SEG.findall(text)]
@@ -101,22 +103,23 @@ def soft_mask(value: Value, yxyx_1000: YxyxBox | None, max_pixels: int = MAX_PNG
 
 def _refuse_other_forms(value: Value) -> None:
     """Raises MaskError for a mask that could be taken for an outline: run lengths, noughts and ones in one row."""
-    inner = value.entries if isinstance(value, Node) else []
-    if any(key and squeeze(key) in _RUN_LENGTHS and isinstance(child, Node) for key, child in inner):
-        raise MaskError("is a list of run lengths, which are not read")
     digits: list[str] = []
-    todo: list[Value] = [value]
+    others = False
+    todo: list[tuple[str | None, Value]] = [(None, value)]
     while todo:
-        each = todo.pop()
+        key, each = todo.pop()
+        named = (key or "") if isinstance(each, Node) else each if isinstance(each, str) else ""
+        if squeeze(named) in _RUN_LENGTHS:  # {"counts": [1, 2, …]}, {"format": "rle", …}
+            raise MaskError("is a list of run lengths, which are not read")
         if isinstance(each, Node):
-            todo.extend(child for _, child in each.entries)
+            todo.extend(each.entries)
         elif isinstance(each, str):
             digits.append(each)
         elif each in (0, 1) and not isinstance(each, bool):
             digits.append(str(int(each)))
         else:
-            return
-    if _BINARY.fullmatch(" ".join(digits)):
+            others = True
+    if not others and _BINARY.fullmatch(" ".join(digits)):
         raise MaskError("lists noughts and ones in a form that is not read")
 
 

@@ -20,7 +20,8 @@ _AFTER_COMMA = (
     r"""["'“‘{}\[\](\d.+-]|\Z|(?:null|true|false|None|True|False|NaN|Infinity)\b|[A-Za-z_][\w ]{0,40}+[:：]"""
 )
 # What follows the name of a field, by whether the string's own key has a = behind it: elsewhere x=3 is part of a label.
-_NAMES_FIELD = {True: r"\s*+=", False: r"=(?=[\[\"'])"}
+_FIELD_VALUE = r"""[\["']|-?[\d.]++\s*+(?:[,}\])]|\Z)|(?:true|false|null|None|True|False|NaN)\b"""
+_NAMES_FIELD = {True: r"\s*+=", False: rf"=(?={_FIELD_VALUE})"}
 # A quote ends a string only where the text goes on like data.
 _ENDS = {
     equals: re.compile(

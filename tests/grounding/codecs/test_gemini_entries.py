@@ -81,7 +81,6 @@ def test_a_score_is_kept_where_it_is_one_and_never_made_up(score: str, read: flo
         ),
         pytest.param('{"points": [{"point": [550, 260], "label": "bin"}]}', [("bin", 550, 260)], id="wrapped"),
         pytest.param('[{"coordinates": [550, 260], "label": "bin"}]', [("bin", 550, 260)], id="coordinates"),
-        pytest.param('[{"center_point": [550, 260], "label": "bin"}]', [("bin", 550, 260)], id="center point"),
         pytest.param('[{"label": "bin", "x": 260, "y": 550}]', [("bin", 550, 260)], id="beside the label"),
         pytest.param(
             '{"points": [{"x": 260, "y": 550, "label": "bin"}]}', [("bin", 550, 260)], id="named, with labels"

@@ -22,8 +22,6 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
         pytest.param("* [100, 200, 300, 400]: cat\n* [500, 600, 700, 800]: dog.", ["cat", "dog"], id="names after"),
         pytest.param("1. cat [100, 200, 300, 400]\n2. dog - [500, 600, 700, 800]", ["cat", "dog"], id="no separator"),
         pytest.param("[100, 200, 300, 400](cat)\n- [500, 600, 700, 800](dog)", ["cat", "dog"], id="links"),
-        pytest.param("- [100, 200, 300, 400] (cat)\n- [500, 600, 700, 800] (dog)", ["cat", "dog"], id="brackets after"),
-        pytest.param("cat: (100, 200, 300, 400)\ndog: (500, 600, 700, 800)", ["cat", "dog"], id="round brackets"),
         pytest.param(
             "1. **cat:** `[100, 200, 300, 400]` - on the left\n2. **dog:** `[500, 600, 700, 800]`, partly hidden",
             ["cat", "dog"],
@@ -45,6 +43,53 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
             "* **Bounding Box:** [500, 600, 700, 800]\n* **Label:** dog",
             ["cat", "dog"],
             id="bullets of bold keys, label last",
+        ),
+        pytest.param(
+            "1. Box: [100, 200, 300, 400]\n   Label: cat\n2. Box: [500, 600, 700, 800]\n   Label: dog",
+            ["cat", "dog"],
+            id="numbered, label last",
+        ),
+        pytest.param(
+            "1. **Label:** cat\n   * **Box:** [100, 200, 300, 400]\n"
+            "2. **Label:** dog\n   * **Box:** [500, 600, 700, 800]",
+            ["cat", "dog"],
+            id="numbered, label first",
+        ),
+        pytest.param(
+            "- box: [100, 200, 300, 400]\n  label: cat\n- box: [500, 600, 700, 800]\n  label: dog",
+            ["cat", "dog"],
+            id="plain box, label last",
+        ),
+        pytest.param(
+            "Box: [100, 200, 300, 400]\nLabel: cat\nBox: [500, 600, 700, 800]\nLabel: dog",
+            ["cat", "dog"],
+            id="plain box, no bullets",
+        ),
+        pytest.param(
+            "Category: animals\n\n* **Bounding Box:** [100, 200, 300, 400]\n* **Label:** cat\n"
+            "* **Bounding Box:** [500, 600, 700, 800]\n* **Label:** dog",
+            ["cat", "dog"],
+            id="a heading like a label",
+        ),
+        pytest.param(
+            "* Bounding box: [100, 200, 300, 400]\n* Object: dog, Bounding box: [500, 600, 700, 800]",
+            ["", "dog"],
+            id="one label missing, the other on its line",
+        ),
+        pytest.param(
+            "- box_2d: [100, 200, 300, 400]\n- label: dog\n  box_2d: [500, 600, 700, 800]",
+            ["", "dog"],
+            id="YAML, first label missing",
+        ),
+        pytest.param(
+            "* Box: [100, 200, 300, 400]\n* Label: dog\n* Box: [500, 600, 700, 800]",
+            ["", ""],
+            id="a label that may be that of either",
+        ),
+        pytest.param(
+            "label: cat\nscore: 0.9\nbox_2d: [100, 200, 300, 400]\nlabel: dog\nbox_2d: [500, 600, 700, 800]",
+            ["", "dog"],
+            id="another line between",
         ),
         pytest.param(
             "Bounding box: [100, 200, 300, 400]\nLabel: cat\n\nBounding box: [500, 600, 700, 800]\nLabel: dog",
@@ -125,7 +170,21 @@ def test_lists_of_four_numbers_alone_are_boxes(text: str, expected: list[str]) -
         pytest.param("crop(1, 2, 3, 4)", id="numbers in a call"),
         pytest.param("The picture spans (0, 0, 1000, 1000) in all.", id="round brackets in a sentence"),
         pytest.param("- color: (255, 0, 0, 255)\n- rgba(255, 0, 0, 255)", id="colours in bullets"),
+        pytest.param("cat: (1, 2, 3, 4)\nImage shape: (1, 3, 640, 480)", id="round brackets on a line"),
+        pytest.param("fig.add(dict(label=dict(text='x'), x0=1, y0=2, x1=3, y1=4))", id="dict in code"),
+        pytest.param("```python\nbox = [100, 200, 300, 400]\n```", id="one step of code"),
         pytest.param("cat: [1, 2, 3, 4], which is not certain", id="a remark behind, no bullet"),
+        pytest.param("- cat: [0, 0, 1000, 1000], but it is not visible", id="a remark that says it is not there"),
+        pytest.param("- Zebra - not visible: [0, 0, 1000, 1000], whole picture", id="a name that says so"),
+        pytest.param("- I looked in the region: [0, 0, 1000, 1000], but found none.", id="a sentence in a bullet"),
+        pytest.param("* **Zebra** (not visible): [0, 0, 1000, 1000]", id="an aside that says it is not there"),
+        pytest.param("- cat (in pixels): [1, 2, 3, 4]", id="an aside about coordinates"),
+        pytest.param("- fur colour (RGBA): [255, 120, 30, 255]", id="an aside about colours"),
+        pytest.param("- [0, 0, 1000, 1000] (no cat found)", id="brackets behind that say it is not there"),
+        pytest.param("- [1, 2, 3, 4] (ymin, xmin, ymax, xmax)", id="brackets behind about coordinates"),
+        pytest.param("- [1, 2, 3, 4] (a cat), (a dog)", id="two in brackets behind"),
+        pytest.param("- cat: [1, 2, 3, 4], score: 0.9", id="a score behind"),
+        pytest.param("- cat: [1, 2, 3, 4] (confidence: 0.9)", id="a score behind in brackets"),
         pytest.param("colors = [(255, 0, 0, 255), (0, 255, 0, 255)]", id="colours in code"),
         pytest.param('{"palette_colors": [255, 0, 0, 255]}', id="colours under a key"),
         pytest.param("- [ ] cat not visible, picture too blurred to tell", id="box to tick"),
@@ -201,6 +260,7 @@ def test_a_message_in_place_of_objects_is_passed_on() -> None:
     [
         pytest.param(f"[{CAT}, {DOG}]\n- bird: [1, 2, 3, 4]", 1, id="one after"),
         pytest.param(f"boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]\n[{CAT}, {DOG}]", 2, id="two in code before"),
+        pytest.param(f"The picture is (0, 0, 1000, 1000).\n[{CAT}, {DOG}]", 0, id="four numbers in round brackets"),
         pytest.param(f"The cat, [100, 200, 300, 400], sits.\n[{CAT}, {DOG}]", 0, id="one that is known"),
     ],
 )
