@@ -7,7 +7,7 @@ import gc
 import json
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 
@@ -263,6 +263,7 @@ ITEM = '{"box_2d": [10, 20, 300, 400], "label": "boat"}'
         pytest.param(("", "[1, 2, 3, 4] "), id="bare boxes on one line"),
         pytest.param(("", "- ** ** [1, 2, 3, 4] -- --\n"), id="bare boxes"),
         pytest.param(("", "data:image/png;base64,"), id="headers"),
+        pytest.param(("", "Label: cat\n* Box: [1, 2, 3, 4]\n"), id="lines of labels and boxes"),
     ],
 )
 def test_a_runaway_answer_is_read_in_linear_time(loop: tuple[str, str]) -> None:
@@ -272,6 +273,21 @@ def test_a_runaway_answer_is_read_in_linear_time(loop: tuple[str, str]) -> None:
         assert_holds_together(decode(text))
         return time.process_time() - start
 
+    assert_linear(seconds)
+
+
+@pytest.mark.parametrize("entry", ["1,", "[1],"])
+def test_keys_behind_a_list_that_is_not_closed_are_read_in_linear_time(entry: str) -> None:
+    def seconds(size: int) -> float:
+        text = '{"a": [' + entry * (size // 4) + "null," + '"k": 3,' * (size // 8)
+        start = time.process_time()
+        assert_holds_together(decode(text))
+        return time.process_time() - start
+
+    assert_linear(seconds)
+
+
+def assert_linear(seconds: Callable[[int], float]) -> None:
     gc.collect()
     gc.freeze()  # what other tests left behind would be counted here
     small, large = min(seconds(10_000), seconds(10_000)), min(seconds(80_000), seconds(80_000))

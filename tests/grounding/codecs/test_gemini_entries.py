@@ -21,6 +21,7 @@ def points(decoded: Decoded) -> list[tuple[str, float, float]]:
         pytest.param('"3" marking"', '3" marking', id="quote not escaped"),
         pytest.param('"the "left", blue one"', 'the "left", blue one', id="quotes and a comma not escaped"),
         pytest.param('"the "big", x=3 one"', 'the "big", x=3 one', id="quotes, a comma and = not escaped"),
+        pytest.param('"the "big", x=none one"', 'the "big", x=none one', id="quotes, a comma and = before a word"),
         pytest.param("size=10 shoe", "size=10 shoe", id="bare words, = in the first"),
         pytest.param("shoe size=10", "shoe size=10", id="bare words, = in the last"),
         pytest.param("'man's hat'", "man's hat", id="apostrophe in single quotes"),
@@ -69,9 +70,56 @@ def test_a_score_is_kept_where_it_is_one_and_never_made_up(score: str, read: flo
 
 
 @pytest.mark.parametrize(
+    ("fields", "score"),
+    [
+        pytest.param('"label": "cat", score=0.5', 0.5, id="a number"),
+        pytest.param("'label': 'cat', score=1", 1.0, id="single quotes"),
+        pytest.param('"label": "cat", score=None', None, id="None"),
+        pytest.param('"label": "cat", mask=None, hidden=True', None, id="None and True"),
+    ],
+)
+def test_a_field_with_an_equals_sign_is_no_part_of_the_label_before_it(fields: str, score: float | None) -> None:
+    decoded = decode(f'[{{"box_2d": [100, 200, 300, 400], {fields}}}, {DOG}]')
+    assert boxes(decoded) == [A_CAT, A_DOG]
+    assert decoded.detections[0].score == score
+
+
+def test_sides_with_equals_signs_behind_a_label_are_its_box() -> None:
+    assert boxes(decode('{"label": "cat", ymin=100, xmin=200, ymax=300, xmax=400}')) == [A_CAT]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            '{"cat": [[100, 200, 300, 400], "score": 0.5], "dog": [[500, 600, 700, 800], "score": 0.6]}', id="scores"
+        ),
+        pytest.param(
+            '{"objects": [[100, 200, 300, 400], "label": "cat"], "more": [[500, 600, 700, 800], "label": "dog"]}',
+            id="labels",
+        ),
+        pytest.param(f'[{CAT[:-1]}, "keypoints": [[1, 2], [3, 4], "score": 0.9]}}]', id="the score of something else"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "keypoints": [{"name": "eye", "point": [1, 2]}, "label": "cat"}]',
+            id="the label behind an inner list",
+        ),
+    ],
+)
+def test_no_object_takes_the_label_or_score_of_another(text: str) -> None:
+    for found in decode(text).detections:
+        assert found.score is None
+        assert found.point is None or found.label == "eye"
+        assert found.label != "cat" or found.box == (0.2, 0.1, 0.4, 0.3)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         pytest.param('[{"point": [550, 260], "label": "bin"}]', [("bin", 550, 260)], id="documented"),
+        pytest.param('[{"box_3d": [{"point": [550, 260], "name": "bin"}]}]', [("bin", 550, 260)], id="in a 3D box"),
+        pytest.param(
+            '[{"box_2d": [100, 200, 300, 400], "center_point": [300, 200], "label": "bin"}]', [], id="of unknown order"
+        ),
         pytest.param('[{"point": [0.55, 0.26], "label": "bin"}]', [("bin", 550, 260)], id="fractions"),
         pytest.param('[{"point": {"x": 260, "y": 550}, "label": "bin"}]', [("bin", 550, 260)], id="named"),
         pytest.param(

@@ -22,6 +22,7 @@ from grounding.types import FULL_FRAME, Box, Detection, NoteKind, Outcome
 BOX = [100, 200, 300, 600]
 RAMP = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
 TOKENS = "<start_of_mask>" + "".join(f"<seg_{n * 8}>" for n in range(16))
+RUNS = [120, 220, 280, 580, 20, 5]  # could be an outline in BOX
 
 
 def png(image: Image.Image | np.ndarray, **options: Any) -> str:
@@ -154,7 +155,11 @@ def test_every_kind_of_png_gives_the_same_mask(image: Image.Image) -> None:
         pytest.param(["0110", "0110", "1111"], "noughts and ones", id="noughts and ones, rows of text"),
         pytest.param("011010110", "noughts and ones", id="noughts and ones as text"),
         pytest.param("0 1 1 0\n0 1 1 0", "noughts and ones", id="noughts and ones as text, spaced"),
-        pytest.param({"size": [6, 9], "counts": [120, 220, 280, 580, 20, 5]}, "run lengths", id="run lengths listed"),
+        pytest.param({"size": [6, 9], "counts": RUNS}, "run lengths", id="run lengths listed"),
+        pytest.param({"format": "rle", "data": RUNS}, "run lengths", id="run lengths by format"),
+        pytest.param([{"counts": RUNS, "size": [6, 9]}], "run lengths", id="run lengths in a list"),
+        pytest.param({"coco": {"counts": RUNS}}, "run lengths", id="run lengths deeper"),
+        pytest.param({"run_lengths": RUNS}, "run lengths", id="run lengths in words"),
         pytest.param("20 5 33 7 40 9", "outside its box", id="run lengths in text"),
         pytest.param([[1, 2, 3], [4, 5, 6], [7, 8, 9]], "neither", id="points in space"),
         pytest.param("<start_of_mask><seg_1>", "1 token instead", id="one token"),
@@ -229,7 +234,9 @@ def test_tokens_are_kept_and_drawn_where_there_is_a_decoder(mask: str, codes: tu
 
 
 def test_tokens_in_a_list_are_read_as_one_mask() -> None:
-    assert one([f"<seg_{n * 8}>" for n in range(16)]).mask_tokens == tuple(range(0, 128, 8))
+    tokens = [f"<seg_{n * 8}>" for n in range(16)]
+    assert one(tokens).mask_tokens == tuple(range(0, 128, 8))
+    assert one(["".join(tokens), "".join(reversed(tokens))]).mask_tokens == tuple(range(0, 128, 8))
 
 
 def test_tokens_without_quotes_are_read() -> None:
