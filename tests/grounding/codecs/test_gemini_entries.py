@@ -116,7 +116,6 @@ def test_no_object_takes_the_label_or_score_of_another(text: str) -> None:
     ("text", "expected"),
     [
         pytest.param('[{"point": [550, 260], "label": "bin"}]', [("bin", 550, 260)], id="documented"),
-        pytest.param('[{"box_3d": [{"point": [550, 260], "name": "bin"}]}]', [("bin", 550, 260)], id="in a 3D box"),
         pytest.param(
             '[{"box_2d": [100, 200, 300, 400], "center_point": [300, 200], "label": "bin"}]', [], id="of unknown order"
         ),
@@ -170,6 +169,11 @@ def test_points_beside_one_box_are_one_object(points: str, point: bool, masked: 
     for length in range(len(CAT), len(text)):
         assert len(decode(text[:length]).detections) == 1
         assert not masked or decode(text[:length]).detections[0].point is None or length >= len(text) - 1
+
+
+def test_points_under_the_key_of_3d_boxes_are_found() -> None:
+    decoded = decode('[{"box_3d": [{"point": [550, 260], "name": "bin"}]}]')
+    assert (points(decoded), decoded.notes) == ([("bin", 550, 260)], ())
 
 
 def test_an_object_may_have_a_box_and_a_point() -> None:

@@ -261,7 +261,7 @@ def test_a_message_in_place_of_objects_is_passed_on() -> None:
         pytest.param(f"[{CAT}, {DOG}]\n- bird: [1, 2, 3, 4]", 1, id="one after"),
         pytest.param(f"boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]\n[{CAT}, {DOG}]", 2, id="two in code before"),
         pytest.param(
-            f'[Box(label="cat", box_2d=[100, 200, 300, 400]), {DOG}]\n["the "big", x = 3 one", [1, 2, 3, 4]]',
+            f'[{CAT}, Box(box_2d=[500, 600, 700, 800], label="dog")]\n["the "big", x = 3 one", [1, 2, 3, 4]]',
             1,
             id="one named behind a printed object",
         ),
