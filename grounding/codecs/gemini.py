@@ -11,7 +11,7 @@ What is decided here, since no guide does:
 - A missing label is the text under a key that names the object, else "".
 - An outline's pairs are [x, y] unless [y, x] fits its box better; outside its box it is none.
 - A mask without a box is laid over the whole picture; an outline is its own box.
-- In prose, four numbers in square brackets are a box where their line holds at most a name; in round ones they are none.
+- In prose, four numbers in square brackets are a box where their line holds at most a name; in round ones never.
 - A remark behind the box of a bullet is dropped; with a number or a denial in it, the box is not read.
 - The label on a line beside a box's is its own only where no other box could have it; else the box has none.
 """
