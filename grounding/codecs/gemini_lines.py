@@ -29,7 +29,7 @@ _AT = re.compile(r"\s(?:is\s)?(?:located\s)?(?:at|in)\Z")  # "cat at [1, 2, 3, 4
 _QUOTES = r"[\"'`*]*"
 _BOX_KEY = re.compile(
     rf"(?:(?<!\w){_QUOTES}(?:(?:b|bounding[_ ]?)?box_?2d|b(?:ounding[_ ]?)?box){_QUOTES}\s*+[:=]?"
-    rf"|\A{_QUOTES}box{_QUOTES}\s*+:){_QUOTES}\s*+\Z",
+    rf"|\A{_QUOTES}box{_QUOTES}\s*+:)[\s\"'`*]*+\Z",
     re.IGNORECASE,
 )
 _LABEL_PART = re.compile(

@@ -51,7 +51,7 @@ from tests.grounding.codecs.gemini_answers import A_CAT, A_DOG, CAT, DOG, boxes
         ),
         pytest.param(
             "1. **Label:** cat\n   * **Box:** [100, 200, 300, 400]\n"
-            "2. **Label:** dog\n   * **Box:** [500, 600, 700, 800]",
+            "2. **Label:** dog\n   * **Box:** `[500, 600, 700, 800]`",
             ["cat", "dog"],
             id="numbered, label first",
         ),
