@@ -14,14 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PaliGemmaForConditionalGeneration
 
 from grounding.types import Box
 from scenes import COLOURS, LABELS
 from scenes.composing import look_of
-from scenes.language import Exchange, as_true, tasks
+from scenes.language import Exchange, tasks
 from training.architecture import PatchLinear, build, config
 from training.lean_pass import Encoded, Rows, answer_states, pad, token_losses
 from training.mask_codec import MaskVAE
@@ -56,15 +55,6 @@ def silence_between(table: Tensor, loc0: int) -> None:
     rows[between] = -1.5 * rows[~between].mean(0)
 
 
-def left_to_name(tokenizer: Tokenizer, caption: str) -> dict[int, list[int]]:
-    """By place in a caption, the tokens that would do as well: it names things in any order, each word one token."""
-    return {
-        at: [tokenizer.encode(word, add_special_tokens=False).ids[0] for word in others]
-        for at, (_, *others) in enumerate(as_true(caption))
-        if others
-    }
-
-
 class Corpus:
     """Exchanges about the rendered scenes, fresh at every call."""
 
@@ -96,15 +86,12 @@ class Corpus:
         answer = self.tokenizer.encode(exchange.suffix, add_special_tokens=False).ids if exchange.suffix else []
         answer.append(self.eos)
         weight = [self._weight(exchange.kind, k, token) for k, token in enumerate(answer)]
-        or_else = left_to_name(self.tokenizer, exchange.suffix) if exchange.kind == "caption" else {}
-        return Encoded(at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, answer, weight, or_else)
+        return Encoded(at, [self.image] * IMAGE_TOKENS + [self.bos] + prompt, answer, weight)
 
     def _weight(self, kind: str, at: int, token: int) -> float:
         """What decides an answer is one token among many: is it there at all, is there one more, yes or no."""
         if token >= self.seg0:
-            return 0.8
-        if kind == "caption":
-            return 2.0
+            return 0.6
         if kind in ("count", "presence", "colour", "beside") or at == 0:
             return 4.0
         return 1.0 if token >= self.loc0 else 1.5
@@ -163,15 +150,14 @@ def _network(corpus: Corpus, known: Known) -> nn.ModuleDict:
 
 
 @torch.no_grad()
-def _counted(loss: Tensor, guess: Tensor, right: Tensor, corpus: Corpus) -> dict[str, float]:
+def _counted(loss: Tensor, guess: Tensor, said: Tensor, corpus: Corpus) -> dict[str, float]:
     """Of places, mask codes and words: their loss, how many they are, how many right (of places: how far off)."""
-    said = right[:, 0]
     place, seg = (said >= corpus.loc0) & (said < corpus.seg0), said >= corpus.seg0
     found: dict[str, float] = {}
     for name, of in (("place", place), ("seg", seg), ("word", ~place & ~seg)):
-        good = (guess - said).abs() if name == "place" else (guess[:, None] == right).any(1).float()
+        right = (guess - said).abs() if name == "place" else (guess == said).float()
         found[name], found[name + "_n"] = float(loss[of].sum()), int(of.sum())
-        found[name + "_ok"] = float(good[of].float().clamp(max=300).sum())
+        found[name + "_ok"] = float(right[of].float().clamp(max=300).sum())
     return found
 
 
@@ -206,10 +192,10 @@ def train(rank: int, workers: int, args: argparse.Namespace) -> None:
         parts: Counter[str] = Counter()
         weight_all = sum(float(g.weight.sum()) for g in groups)
         for rows in groups:
-            states, right, weight = answer_states(net["text"], leaf, rows)
-            loss, guess = token_losses(states, right, net["text"].embed_tokens.weight)
+            states, said, weight = answer_states(net["text"], leaf, rows)
+            loss, guess = token_losses(states, said, net["text"].embed_tokens.weight)
             ((weight * loss).sum() / weight_all).backward()
-            parts.update(_counted(loss, guess, right, corpus))
+            parts.update(_counted(loss, guess, said, corpus))
         if not args.freeze:
             owner = torch.from_numpy(known.owner[scenes]).long().flatten()
             dense, _ = losses(heads, z.flatten(0, 1), owner, known)
