@@ -19,7 +19,6 @@ T = TypeVar("T")
 
 _SECRETS = re.compile(r"AIza[\w-]{10,}|AQ\.[\w.-]{10,}|hf_\w{10,}|(?<=key=)[^\s&\"']+", re.IGNORECASE)
 
-
 _FORM = re.compile(r"<(?:loc|seg)|[\[{]|\d[\s,;]+\d")
 """What an answer with places in it has, however broken: a token, a bracket, two numbers in a row. Words have none."""
 

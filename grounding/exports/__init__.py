@@ -208,16 +208,13 @@ def reread(
     names: list[str] = []  # what each is called in the files
     sizes: dict[str, tuple[int, int]] = {}
     for place, each in enumerate(samples):
-        if given is None:
-            name = each.picture
-        elif is_answered(each):
-            name = given.of(each)
-        else:
-            name = f"\0{place}"  # in no file: never what another one is called there
-        names.append(name)
+        if given is not None and not is_answered(each):
+            names.append(f"\0{place}")  # in no file: never what another one is called there
+            continue
+        names.append(each.picture if given is None else given.of(each))
         # Whoever reads labels without pictures has the pictures themselves, so their sizes are known.
-        if each.size_wh is not None and each.file is None and not name.startswith("\0"):
-            sizes[name] = each.size_wh
+        if each.size_wh is not None and each.file is None:
+            sizes[names[-1]] = each.size_wh
     read = _counted(form.read(bundle.knowing(sizes)), "Reading picture {place} again", len(names), tell)
     return compare(samples, read, threshold=threshold, names=names)
 

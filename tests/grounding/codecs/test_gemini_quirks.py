@@ -337,35 +337,6 @@ def test_what_is_mended_or_left_out_is_said_and_the_rest_is_found(text: str, say
     assert any(says in note.detail for note in decoded.notes), decoded.notes
 
 
-@pytest.mark.parametrize(
-    ("text", "labels"),
-    [
-        pytest.param(
-            '[{"box_2d": [100, 200, 300, 400], "label: "#"}, ' + DOG + "]", ["", "dog"], id="a key not closed"
-        ),
-        pytest.param(
-            '[{"box_2d": [100, 200, 300, 400], "label": # 1"}, ' + DOG + "]", ["#", "dog"], id="a label not opened"
-        ),
-        pytest.param(
-            '[{"box_2d": [100, 200, 300, 400]#, "label": "{["}, ' + DOG + "]", ["{[", "dog"], id="# for a comma"
-        ),
-        pytest.param(f'[{CAT},#"label": "[["}}, {DOG}]', ["cat", "dog"], id="# for a bracket"),
-        pytest.param(f"[{CAT} // {DOG}]", ["cat", "dog"], id="before an object on its line"),
-        pytest.param(f"[{CAT}, /* {DOG}]", ["cat", "dog"], id="never closed"),
-        pytest.param(
-            f'[{CAT[:-5]}a "big" #1 cat"}}, {DOG}]', ['a "big" #1 cat', "dog"], id="behind a quote in a label"
-        ),
-        pytest.param(
-            '[{"box_2d": [100, 200, 300, 400], "label": http://a.b/#c}, ' + DOG + "]",
-            ["http", "dog"],
-            id="in an address",
-        ),
-    ],
-)
-def test_no_comment_takes_the_objects_behind_it(text: str, labels: list[str]) -> None:
-    assert boxes(decode(text)) == [(labels[0], A_CAT[1]), (labels[1], A_DOG[1])]
-
-
 def test_a_key_that_comes_again_begins_another_object() -> None:
     label_first = [f'"label": "{label}", "box_2d": {list(box)}' for label, box in (A_CAT, A_DOG)]
     for objects in ((CAT[1:-1], DOG[1:-1]), label_first):
