@@ -1,7 +1,6 @@
 """True words about a scene in PaliGemma's grammar: prompts and the answers they should get.
 
-Works on anything that has label, colour and box, so it needs no pixels. A class's things go from the top down;
-a caption's classes in the order of `LABELS`.
+Works on anything that has label, colour and box, so it needs no pixels. A class's things go from the top down.
 """
 
 from __future__ import annotations
@@ -130,20 +129,25 @@ def segment_each(things: Sequence[Seen], labels: Sequence[str], codes_of: CodesO
     return Exchange("segment", prefix, _answer(things, wanted, codes_of), tuple(k for _, k in wanted))
 
 
-def caption(things: Sequence[Seen], background: str) -> Exchange:
-    """Names all things by number, class and, where its likes share one, colour: "two cats and a red car in a room"."""
+def caption(things: Sequence[Seen], background: str, order: Sequence[str] = LABELS) -> Exchange:
+    """Names all things by number and class, the classes in any `order`: "two cats and one car in a room"."""
     groups = []
-    for label in LABELS:
-        if not (same := having(things, label)):
-            continue
-        colours = {things[i].colour for i in same}
-        colour = f"{colours.pop()} " if len(colours) == 1 else ""
-        one = article(colour + label)
-        groups.append(one if len(same) == 1 else f"{NUMBERS[len(same)]} {colour}{KINDS[label].plural}")
-    if len(groups) > 1:
-        groups = [*groups[:-2], f"{groups[-2]} and {groups[-1]}"]
-    what = ", ".join(groups) if groups else "nothing"
+    for label in order:
+        if number := len(having(things, label)):
+            groups.append(f"{NUMBERS[number]} {label if number == 1 else KINDS[label].plural}")
+    what = " and ".join(groups) if groups else "nothing"
     return Exchange("caption", "caption en", f"{what} {PLACES[background]}")
+
+
+def as_true(caption: str) -> list[list[str]]:
+    """For each word of a caption, itself and what would be as true there: the same word of each thing still unnamed."""
+    words = caption.split()
+    found = [[word] for word in words]
+    groups = [at for at in range(0, len(words), 3) if words[0] != "nothing" and (at == 0 or words[at - 1] == "and")]
+    for at in groups:
+        found[at] += [words[k] for k in groups if k > at]
+        found[at + 1] += [words[k + 1] for k in groups if k > at and words[k] == words[at]]
+    return found
 
 
 def count(things: Sequence[Seen], label: str) -> Exchange:
@@ -192,7 +196,7 @@ def beside(things: Sequence[Seen], label: str, side: str) -> Exchange | None:
     return Exchange("beside", f"answer en what is {of} the {label}?", near[0][1] if near else "nothing")
 
 
-_MIX = {"detect": 0.26, "refer": 0.10, "segment": 0.22, "ask": 0.15, "caption": 0.27}
+_MIX = {"detect": 0.26, "refer": 0.08, "segment": 0.26, "ask": 0.14, "caption": 0.26}
 """Share of each kind of prompt in training: places are harder to learn than words."""
 
 
@@ -201,7 +205,7 @@ def draw(things: Sequence[Seen], background: str, codes_of: CodesOf, rng: Rng) -
     kind = str(rng.choice(list(_MIX), p=list(_MIX.values())))
     present = sorted({t.label for t in things})
     if kind == "caption" or not present:
-        return caption(things, background)
+        return caption(things, background, [str(label) for label in rng.permutation(present)])
     if kind == "detect":
         return _draw_detect(things, present, rng)
     if kind == "ask":

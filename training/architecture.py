@@ -21,6 +21,11 @@ def coordinate_basis(at: Tensor) -> Tensor:
     return torch.cat([phase.cos(), phase.sin()], 1) / math.sqrt(WAVES)
 
 
+def in_a_byte(weight: Tensor) -> Tensor:
+    """A matrix as it ships: float8 with three bits of mantissa; what is no matrix stays as it is."""
+    return weight.to(torch.float8_e4m3fn) if weight.ndim > 1 else weight
+
+
 def _matmul_attention(module, query, key, value, attention_mask=None, scaling=None, dropout=0.0, **kwargs):  # type: ignore[no-untyped-def]
     """Attention as two plain products: in bfloat16 on CPU twice as fast to train as the fused kernel's backward."""
     scores = torch.matmul(query * scaling, key.transpose(-1, -2))

@@ -11,13 +11,10 @@ from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import load_file, save_file
 from transformers import GenerationConfig, PaliGemmaForConditionalGeneration
 
-from training.architecture import build, config
+from training.architecture import build, config, in_a_byte
 from training.settings import CHECKPOINT, EOS_BIAS, RUNS
 from training.tokenizer import processor
 
-_FINE = 4
-"""Bits of mantissa the text part keeps of bfloat16's seven: its file, which every leg of training changes, packs into a
-quarter less. What it costs is within what 40 scenes can tell (training/README.md)."""
 _TEXT = "language_model."
 
 _NAMES = {"vision_tower.": "vision_tower.", "projector.": "multi_modal_projector.", "text.": "language_model."}
@@ -56,27 +53,22 @@ def tower() -> dict[str, torch.Tensor]:
     return {old + name: value for old, part in parts.items() for name, value in part.state_dict().items()}
 
 
-def coarse(weights: torch.Tensor, bits: int = _FINE) -> torch.Tensor:
-    """bfloat16 `weights`, rounded to the nearest with so many bits of mantissa."""
-    fraction, exponent = torch.frexp(weights.float())
-    return torch.ldexp((fraction * 2 ** (bits + 1)).round() / 2 ** (bits + 1), exponent).to(weights.dtype)
-
-
 def part(folder: Path) -> None:
-    """Gives text and tower files of their own: training on a frozen tower leaves the tower's as they are."""
+    """Gives text and tower files of their own, a byte for a number: a leg on a frozen tower leaves the tower's as they
+    are, and a new file adds a third to the repository of what bfloat16 does. Whoever loads them gets bfloat16."""
     whole: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("model*.safetensors")):
         whole |= load_file(file)
         file.unlink()
     seen = {name: value for name, value in whole.items() if not name.startswith(_TEXT)}
     groups = split_torch_state_dict_into_shards(seen, max_shard_size="3MB").filename_to_tensors.values()
-    parts = {"text": {name: coarse(value) for name, value in whole.items() if name.startswith(_TEXT)}}
-    parts |= {f"tower-{number}": {name: seen[name] for name in names} for number, names in enumerate(groups, 1)}
+    parts = {"text": [name for name in whole if name.startswith(_TEXT)]}
+    parts |= {f"tower-{number}": names for number, names in enumerate(groups, 1)}
     place: dict[str, str] = {}
-    for part_name, tensors in parts.items():
+    for part_name, names in parts.items():
         file = folder / f"model-{part_name}.safetensors"
-        save_file(tensors, file, {"format": "pt"})
-        place |= dict.fromkeys(tensors, file.name)
+        save_file({name: in_a_byte(whole[name]) for name in names}, file, {"format": "pt"})
+        place |= dict.fromkeys(names, file.name)
     index = folder / "model.safetensors.index.json"
     kept = json.loads(index.read_text())
     index.write_text(json.dumps(kept | {"weight_map": place}, indent=2, sort_keys=True) + "\n")

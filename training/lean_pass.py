@@ -15,14 +15,17 @@ from torch.nn import functional as F  # noqa: N812
 
 from training.settings import IMAGE_TOKENS, ROPE_THETA, TEXT
 
+NOT_ONE = -1
+
 
 class Encoded(NamedTuple):
-    """An exchange as tokens. weight: of each answer token in the loss."""
+    """An exchange as tokens. weight: of each answer token in the loss. or_else: what is right as well."""
 
     scene: int
     prompt: list[int]
     answer: list[int]
     weight: list[float]
+    or_else: dict[int, list[int]] = {}  # noqa: RUF012  (read only) by place in the answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,18 +37,24 @@ class Rows:
     prefix: Tensor  # int[n]
     length: Tensor  # int[n]
     weight: Tensor  # float[n, t], of each answer token in the loss
+    right: Tensor  # int[n, t, k]: the token and those as right as it; NOT_ONE where there are fewer
 
 
 def pad(found: Sequence[Encoded]) -> Rows:
     longest = max(len(each.prompt) + len(each.answer) for each in found)
     tokens, weight = torch.zeros(len(found), longest, dtype=torch.long), torch.zeros(len(found), longest)
+    most = max((len(others) for each in found for others in each.or_else.values()), default=0)
+    right = torch.full((len(found), longest, 1 + most), NOT_ONE)
     for k, each in enumerate(found):
         asked, whole = len(each.prompt), len(each.prompt) + len(each.answer)
         tokens[k, :whole] = torch.tensor(each.prompt + each.answer)
         weight[k, asked:whole] = torch.tensor(each.weight)
+        for at, others in each.or_else.items():
+            right[k, asked + at, 1 : 1 + len(others)] = torch.tensor(others)
+    right[..., 0] = tokens
     prefix = torch.tensor([len(each.prompt) for each in found])
     length = prefix + torch.tensor([len(each.answer) for each in found])
-    return Rows(torch.tensor([each.scene for each in found]), tokens, prefix, length, weight)
+    return Rows(torch.tensor([each.scene for each in found]), tokens, prefix, length, weight, right)
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -60,7 +69,7 @@ def _norm(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Final states float[m, d] where answers are to be said, and the tokens int[m] due there with their weights."""
+    """Final states float[m, d] where answers are to be said; the tokens int[m, k] right there and their weights."""
     n, t = rows.tokens.shape
     width, head = TEXT["hidden_size"], TEXT["head_dim"]
     x = F.embedding(rows.tokens, text.embed_tokens.weight) * width**0.5
@@ -92,10 +101,12 @@ def answer_states(text: nn.Module, z: Tensor, rows: Rows) -> tuple[Tensor, Tenso
         x = x + F.linear(hidden, m.down_proj.weight)
     start = t - x.shape[1]
     due = says[:, :-1]
-    return _norm(text.norm, x[says]), rows.tokens[:, start + 1 :][due], rows.weight[:, start + 1 :][due]
+    return _norm(text.norm, x[says]), rows.right[:, start + 1 :][due], rows.weight[:, start + 1 :][due]
 
 
-def token_losses(states: Tensor, said: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross entropy float[m], and the tokens int[m] that would be said."""
+def token_losses(states: Tensor, right: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross entropy float[m], the due of a place divided among its right tokens int[m, k]; and what would be said."""
     logits = F.linear(states, table).float()
-    return F.cross_entropy(logits, said, reduction="none"), logits.argmax(-1)
+    counts = (right != NOT_ONE).float()
+    of_right = (logits.gather(1, right.clamp(min=0)) * counts).sum(1) / counts.sum(1)
+    return logits.logsumexp(1) - of_right, logits.argmax(-1)

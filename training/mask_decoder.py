@@ -22,11 +22,11 @@ from transformers import PaliGemmaForConditionalGeneration
 
 from scenes.language import having, segment
 from training.architecture import PatchLinear
-from training.language_part import Corpus
+from training.language_part import Corpus, load_codes
 from training.lean_pass import Rows, answer_states, pad
 from training.mask_codec import MaskVAE
 from training.render import shards
-from training.settings import CHECKPOINT, MASK_CODES, RUNS
+from training.settings import CHECKPOINT, MASK_CODES
 from training.tower import Known, load_known, pixels
 
 _ROUNDS = 3  # of saying all codes at once, given those of the round before: nearly what is said one by one
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=CHECKPOINT)
     args = parser.parse_args()
     known = load_known()
-    corpus = Corpus(known, np.load(RUNS / "codes.npy"))
+    corpus = Corpus(known, load_codes(known))
     masks = torch.from_numpy(np.concatenate([shard.mask for shard in shards()]))
     scenes = np.random.default_rng(11).permutation(len(known.owner))[: args.scenes]
     with torch.no_grad():

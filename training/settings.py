@@ -20,8 +20,8 @@ TEXT = {
     "hidden_size": 256,
     "intermediate_size": 512,
     "num_hidden_layers": 4,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 4,
+    "num_attention_heads": 5,
+    "num_key_value_heads": 5,
     "head_dim": 64,
 }
 

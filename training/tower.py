@@ -17,16 +17,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from scenes import COLOURS, LABELS
+from scenes.composing import look_of
+from scenes.language import PLACES
 from training.architecture import build, config, coordinate_basis
 from training.optimising import Masters, join
 from training.render import Shard, shards
-from training.settings import RUNS, TEXT
+from training.settings import RUNS, SHARD, TEXT, TRAINING_SEEDS
 from training.targets import FLAGS, targets
 
 BINS = 256
 SHAPE = 16  # side of the coarse mask each patch predicts
 _SIGMA = 1.5 / BINS
+_NOTHING = 0.4  # what a patch of nothing counts in the label's loss, where one of a thing of _USUAL patches counts 1
+_USUAL = 8
 MOST = 6
+SEVERAL = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +47,8 @@ class Known:
     number: Tensor
     flags: Tensor
     shape: Tensor  # uint8[m, SHAPE * SHAPE]
+    counts: Tensor  # int64[n, classes], of each scene
+    place: Tensor  # int64[n], the background's number in PLACES
 
 
 def _cached_targets(shard: Shard) -> dict[str, np.ndarray]:
@@ -64,16 +71,23 @@ def load_known() -> Known:
     def join(name: str) -> Tensor:
         return torch.from_numpy(np.concatenate([t[name] for t in found]))
 
+    counts = np.zeros((len(owner), len(LABELS)), np.int64)
+    first = np.concatenate([shard.first[:-1] + s for shard, s in zip(every, starts, strict=False)] + [starts[-1:]])
+    label = np.concatenate([shard.label for shard in every])
+    np.add.at(counts, (np.repeat(np.arange(len(owner)), np.diff(first)), label), 1)
+    seeds = [TRAINING_SEEDS + shard.number * SHARD + k for shard in every for k in range(len(shard.first) - 1)]
     return Known(
         [shard.images for shard in every],
         owner,
-        torch.from_numpy(np.concatenate([shard.label for shard in every])),
+        torch.from_numpy(label),
         torch.from_numpy(np.concatenate([shard.colour for shard in every])),
         torch.from_numpy(np.concatenate([shard.box for shard in every])),
         join("rank"),
         join("number"),
         join("flags"),
         join("shape"),
+        torch.from_numpy(counts),
+        torch.tensor([list(PLACES).index(look_of(seed)[1]) for seed in seeds]),
     )
 
 
@@ -97,6 +111,8 @@ class Heads(nn.Module):
         self.flags = nn.Linear(width, len(FLAGS))
         self.corner = nn.Linear(width, 4 * 64)  # y1 x1 y2 x2, each in the coordinate basis
         self.shape = nn.Linear(width, SHAPE * SHAPE)
+        self.scene = nn.Linear(width, len(LABELS) * SEVERAL)  # of each class: is there one, are there two ...
+        self.place = nn.Linear(width, len(PLACES))
         self.register_buffer("basis", coordinate_basis((torch.arange(BINS) + 0.5) / BINS), persistent=False)
 
     def corners(self, z: Tensor) -> Tensor:
@@ -104,17 +120,19 @@ class Heads(nn.Module):
         return self.corner(z).view(-1, 4, 64) @ self.basis.T
 
 
-def losses(heads: Heads, z: Tensor, owner: Tensor, known: Known) -> tuple[Tensor, dict[str, float]]:
-    """Total loss and what it is made of; z float[n, 256], owner int[n] rows of `known` or -1."""
+def losses(heads: Heads, patches: Tensor, rows: np.ndarray, known: Known) -> tuple[Tensor, dict[str, float]]:
+    """Total loss and what it is made of; patches float[n, 100, 256] of the scenes `rows`."""
+    z, owner = patches.flatten(0, 1), torch.from_numpy(known.owner[rows]).long().flatten()
     on = owner >= 0
     who = owner[on]
     counts = torch.zeros(int(owner.max()) + 1).index_add_(0, who, torch.ones(len(who)))
     weight = counts[who].rsqrt()
     weight = weight / weight.sum()
     label = torch.where(on, known.label[owner.clamp(min=0)], len(LABELS))
-    importance = torch.ones(len(LABELS) + 1, dtype=z.dtype)
-    importance[-1] = 0.4
-    parts = {"label": F.cross_entropy(heads.label(z).float(), label, importance.float())}
+    importance = torch.full((len(owner),), _NOTHING)
+    importance[on] = _USUAL**0.5 * counts[who].rsqrt()  # a small thing's few patches are all there is to see of it
+    wrong = F.cross_entropy(heads.label(z).float(), label, reduction="none")
+    parts = {"label": (importance * wrong).sum() / importance.sum()}
     zo, box = z[on], known.box[who][:, [1, 0, 3, 2]]
     hit = heads.label(zo).argmax(-1) == known.label[who]
 
@@ -134,15 +152,30 @@ def losses(heads: Heads, z: Tensor, owner: Tensor, known: Known) -> tuple[Tensor
         heads.shape(zo).float(), known.shape[who].float() / 255, reduction="none"
     )
     parts["shape"] = weighted(shape.mean(-1))
+    parts |= _of_the_scene(heads, z[~on], torch.from_numpy(rows).repeat_interleave(patches.shape[1])[~on], known)
     scale = {"label": 1.0, "colour": 0.4, "rank": 0.4, "number": 0.3, "flags": 0.5, "box": 0.7, "shape": 1.0}
-    total = sum((scale[k] * v for k, v in parts.items()), torch.zeros(()))
+    scale |= {"scene": 3.0, "place": 0.1}
+    total = sum((scale[k] * parts[k] for k in scale), torch.zeros(()))
     told = {k: float(v.detach()) for k, v in parts.items()}
     told["right"] = float(hit.float().mean())
     told["box_off"] = float((at[logits.argmax(-1)] - box).abs().median())
     return total, told
 
 
-def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, adam_lr: float) -> None:
+def _of_the_scene(heads: Heads, z: Tensor, scene: Tensor, known: Known) -> dict[str, Tensor]:
+    """Losses of what patches of nothing float[n, 256] say of their scenes int[n]: they have room for the whole picture,
+    and captions and questions read it there. f1: of the classes they say are there."""
+    several = known.counts[scene][:, :, None] > torch.arange(SEVERAL)
+    said = heads.scene(z).float().view(several.shape)
+    both = (several[..., 0] & (said[..., 0] > 0)).sum()
+    return {
+        "scene": F.binary_cross_entropy_with_logits(said, several.float()),
+        "place": F.cross_entropy(heads.place(z).float(), known.place[scene]),
+        "f1": 2 * both / (several[..., 0].sum() + (said[..., 0] > 0).sum()).clamp(min=1),
+    }
+
+
+def train(rank: int, workers: int, args: argparse.Namespace) -> None:
     join(rank, workers, 29511)
     torch.manual_seed(0)
     model = build(config(16, 5, pad=0, bos=1, eos=2)).model
@@ -153,7 +186,7 @@ def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, a
     with torch.no_grad():
         model.multi_modal_projector.linear.weight.mul_(3.5)  # rows of about unit length: patch vectors near unit RMS
     model.vision_tower.config._attn_implementation = "matmul"
-    masters = Masters(net.named_parameters(), muon_lr, adam_lr)
+    masters = Masters(net.named_parameters(), args.muon_lr, args.adam_lr)
     net.bfloat16()
     net["heads"].basis = net["heads"].basis.bfloat16()
     _swap(net)
@@ -162,21 +195,21 @@ def train(rank: int, workers: int, seconds: float, batch: int, muon_lr: float, a
     path = RUNS / "tower.pt"
     if path.exists():
         kept = torch.load(path, weights_only=False)
-        masters.load(kept["masters"])
-        spent = kept["spent"]
-    known, rng, start, step = load_known(), np.random.default_rng(int(spent)), time.time() - spent, 0
+        masters.load(kept["masters"], optimisers=not args.restart)
+        spent = 0.0 if args.restart else kept["spent"]
+    known, batch, step = load_known(), args.batch, 0
+    rng, start = np.random.default_rng([int(spent), int(args.restart)]), time.time() - spent
     order = rng.permutation(len(known.owner))
     told: dict[str, float] = {}
-    done = spent / seconds
+    done = spent / args.seconds
     while done < 1:
         if (step + 1) * batch * workers > len(order):
             order, step = rng.permutation(len(known.owner)), 0
         rows = order[step * batch * workers :][rank * batch : (rank + 1) * batch]
-        owner = torch.from_numpy(known.owner[rows]).long().flatten()
-        z = net["projector"](net["vision_tower"](pixels(known, rows)).last_hidden_state).flatten(0, 1)
-        loss, parts = losses(net["heads"], z, owner, known)
+        z = net["projector"](net["vision_tower"](pixels(known, rows)).last_hidden_state)
+        loss, parts = losses(net["heads"], z, rows, known)
         loss.backward()
-        done = masters.step((time.time() - start) / seconds)
+        done = masters.step((time.time() - start) / args.seconds)
         told = {k: v if k not in told else 0.95 * told[k] + 0.05 * v for k, v in parts.items()}
         step += 1
         if rank == 0 and step % 25 == 0:
@@ -201,9 +234,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--muon-lr", type=float, default=3e-3)
     parser.add_argument("--adam-lr", type=float, default=1.5e-3)
+    parser.add_argument("--restart", action="store_true", help="go on from the weights with a new schedule")
     args = parser.parse_args()
-    settings = (args.workers, args.seconds, args.batch, args.muon_lr, args.adam_lr)
-    torch.multiprocessing.spawn(train, settings, nprocs=args.workers)
+    torch.multiprocessing.spawn(train, (args.workers, args), nprocs=args.workers)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from grounding.types import Box
 from scenes import LABELS, compose
 from scenes.language import (
     absent,
+    as_true,
     beside,
     caption,
     colour,
@@ -135,11 +136,29 @@ def test_a_question_about_the_one_is_not_asked_where_there_are_two():
     assert beside(SCENE, "cat", "left") is None
 
 
-def test_a_caption_names_all_things_in_the_order_of_the_classes():
-    assert caption(SCENE, "room").suffix == "two cats and a red car in a room"
-    assert caption((CAR,), "water").suffix == "a red car on the water"
-    above = Thing("apple", "orange", Box(0, 0, 0.2, 0.2))
-    assert caption((above, CAR), "plain").suffix == "a red car and an orange apple on a plain background"
+def test_a_caption_names_all_things_by_number_and_class():
+    assert caption(SCENE, "room").suffix == "two cats and one car in a room"
+    assert caption(SCENE, "room", ["car", "cat"]).suffix == "one car and two cats in a room"
+    assert caption((CAR,), "water").suffix == "one car on the water"
+    assert caption((), "meadow").suffix == "nothing in a meadow"
+
+
+@pytest.mark.parametrize(
+    ("said", "others"),
+    [
+        pytest.param("one car in a room", {}, id="one thing"),
+        pytest.param("nothing in a room", {}, id="nothing"),
+        pytest.param("one car and one cat in a room", {0: ["one"], 1: ["cat"]}, id="two alike in number"),
+        pytest.param("one car and two cats in a room", {0: ["two"]}, id="numbers that differ"),
+        pytest.param(
+            "two cats and one car and two dogs and one apple on the water",
+            {0: ["one", "two", "one"], 1: ["dogs"], 3: ["two", "one"], 4: ["apple"], 6: ["one"]},
+            id="only what is still to be named",
+        ),
+    ],
+)
+def test_whatever_is_still_to_be_named_is_as_true_in_a_caption(said, others):
+    assert as_true(said) == [[word, *others.get(at, [])] for at, word in enumerate(said.split())]
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,4 +1,4 @@
-"""The checkpoint's files: few bits for what changes, and the tower's bytes as they were."""
+"""The checkpoint's files: a byte for a number, and the tower's bytes as they were."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from training.export import coarse, part
+from training.architecture import in_a_byte
+from training.export import part
 
 
-@given(st.floats(-1e3, 1e3, width=16), st.integers(2, 6))
-def test_rounding_moves_a_weight_by_half_a_step_at_most(value: float, bits: int) -> None:
-    weight = torch.tensor([value]).bfloat16()
-    rounded = coarse(weight, bits)
-    assert abs(float(rounded - weight)) <= abs(float(weight)) * 2 ** -(bits + 1)
-    assert torch.equal(coarse(rounded, bits), rounded)
-    assert int(rounded.view(torch.int16)) & (2 ** (7 - bits) - 1) == 0
+def test_a_matrix_ships_in_a_byte_for_each_number_and_nothing_else_changes() -> None:
+    matrix = torch.randn(64, 64, generator=torch.Generator().manual_seed(0)).bfloat16() / 16
+    short = in_a_byte(matrix)
+    assert short.element_size() == 1
+    off = (short.float() - matrix.float()).abs()
+    assert (off <= (matrix.float().abs() / 16).clamp(min=2**-10)).all(), "half a step of three bits, or of the smallest"
+    assert torch.equal(in_a_byte(short.bfloat16()).float(), short.float())
+    assert torch.equal(in_a_byte(matrix[0]), matrix[0]), "a scale or an offset stays as it is"
 
 
 def test_another_text_part_leaves_the_towers_files_as_they_are(tmp_path: Path) -> None:

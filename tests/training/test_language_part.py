@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
 from training.architecture import build, config, coordinate_basis
-from training.language_part import on_grid, silence_between
-from training.lean_pass import Encoded, Rows, answer_states, pad, token_losses
+from training.language_part import left_to_name, on_grid, silence_between
+from training.lean_pass import NOT_ONE, Encoded, Rows, answer_states, pad, token_losses
 from training.mask_decoder import said_codes, soft_iou
 from training.settings import GRID, IMAGE_TOKENS
 from training.tokenizer import build as build_tokenizer
@@ -42,8 +43,8 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
     tokens = torch.tensor([p + a + [0] * (longest - len(p) - len(a)) for p, a in rows])
     prefix, length = torch.tensor([len(p) for p, _ in rows]), torch.tensor([len(p) + len(a) for p, a in rows])
     weight = torch.arange(tokens.numel()).view(tokens.shape).float()
-    padded = Rows(torch.arange(2), tokens, prefix, length, weight)
-    states, said, due = answer_states(model.model.language_model, z, padded)
+    padded = Rows(torch.arange(2), tokens, prefix, length, weight, tokens[..., None])
+    states, right, due = answer_states(model.model.language_model, z, padded)
     ours = F.linear(states, model.model.language_model.embed_tokens.weight)
     wanted = []
     for k, (p, a) in enumerate(rows):
@@ -53,7 +54,7 @@ def test_it_agrees_with_transformers_on_rows_of_different_length(model):
             input_ids=whole, token_type_ids=kinds, attention_mask=torch.ones_like(whole), pixel_values=pixels[k : k + 1]
         )
         wanted.append(out.logits[0, len(p) - 1 : -1])
-    assert said.tolist() == [token for _, a in rows for token in a]
+    assert right[:, 0].tolist() == [token for _, a in rows for token in a]
     assert due.tolist() == [
         w for row, (p, a) in zip(weight.tolist(), rows, strict=True) for w in row[len(p) :][: len(a)]
     ]
@@ -82,11 +83,33 @@ def test_places_between_the_grids_are_never_the_likeliest():
     assert set((table[3:][on] @ table[3:].T).argmax(1).tolist()) <= set(on)
 
 
-def test_words_are_scored_by_plain_cross_entropy():
+def test_what_has_one_right_token_is_scored_by_plain_cross_entropy():
     states, table, said = torch.randn(3, 8), torch.randn(40, 8), torch.tensor([1, 7, 39])
-    loss, guess = token_losses(states, said, table)
+    loss, guess = token_losses(states, said[:, None], table)
     assert torch.allclose(loss, F.cross_entropy(states @ table.T, said, reduction="none"), atol=1e-5)
     assert torch.equal(guess, (states @ table.T).argmax(-1))
+
+
+def test_several_right_tokens_share_what_is_due():
+    table, states, right = torch.eye(8), torch.zeros(3, 8), torch.tensor([[2, 5], [2, 5], [2, NOT_ONE]])
+    states[:, 2], states[1, 5] = 20, 20
+    loss, _ = token_losses(states, right, table)
+    assert loss[1] == pytest.approx(np.log(2), abs=1e-3), "even between them: as good as it gets"
+    assert loss[0] > 9, "one of them is never said"
+    assert loss[2] < 1e-3
+
+
+def test_rows_keep_what_is_right_as_well_beside_its_token():
+    plain, either = Encoded(0, [1, 2], [3, 4], [1.0, 1.0]), Encoded(1, [1], [3, 4], [1.0, 1.0], {1: [5, 6]})
+    rows = pad([plain, either])
+    assert rows.right[0].tolist() == [[1, -1, -1], [2, -1, -1], [3, -1, -1], [4, -1, -1]]
+    assert rows.right[1, :3].tolist() == [[1, -1, -1], [3, -1, -1], [4, 5, 6]]
+
+
+def test_a_caption_may_go_on_with_whatever_is_left_to_name():
+    said = "two cats and one car and one dog in a room"
+    assert left_to_name(TOKENIZER, said) == {0: ids("one one"), 3: ids("one"), 4: ids("dog")}
+    assert left_to_name(TOKENIZER, "nothing in a room") == {}
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ LOCS = "<loc0001><loc0002><loc1022><loc1023>"
         pytest.param("detect cat ; red car\n", 6, id="a prompt"),
         pytest.param(f"{LOCS} cat ; {LOCS} cat", 11, id="two boxes"),
         pytest.param(f"{LOCS} {'<seg127>' * 16} red car", 23, id="a mask"),
-        pytest.param("two cats, a red car and an apple on the water", 12, id="a caption"),
+        pytest.param("two cats and one car and one apple on the water", 11, id="a caption"),
         pytest.param("answer en how many cats are there?\n", 9, id="a question"),
         pytest.param("3", 1, id="a number"),
     ],
