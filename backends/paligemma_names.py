@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path, PurePath
 
 from backends.paligemma_family import (
@@ -90,21 +91,28 @@ def member(name: str) -> Member | None:
     return None
 
 
+def shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each weight of a file by its name, whatever its numbers are kept in; the header alone is read."""
+    from safetensors import safe_open
+
+    with safe_open(weights, framework="np") as file:
+        return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 (not a dict)
+
+
 def _of_folder(name: str, folder: Path) -> Member | None:
-    """What config.json tells, and the size of the weights beside it, taken as 16-bit; None where it cannot be read."""
+    """What config.json tells, and how many numbers the weights beside it hold; None where that cannot be read."""
+    from safetensors import SafetensorError
+
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         size = int(config["vision_config"]["image_size"])
         tokens = (size // int(config["vision_config"]["patch_size"])) ** 2
-        weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
+        parameters = sum(prod(shape) for file in folder.glob("*.safetensors") for shape in shapes(file).values())
+    except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError, SafetensorError):
         return None
-    width = 4 if str(config.get("dtype", config.get("torch_dtype"))) == "float32" else 2
     classes = _BUNDLED_CLASSES.get(name) or classes_by_word(name)
     own = Tuning.MIX if name not in BUNDLED and "mix" in folder.name.lower() else Tuning.OWN
-    return Member(
-        name, own, size, tokens, weights // width, ("caption", "answer", "detect", "segment"), classes, licence=""
-    )
+    return Member(name, own, size, tokens, parameters, ("caption", "answer", "detect", "segment"), classes, licence="")
 
 
 def classes_by_word(name: str) -> int:

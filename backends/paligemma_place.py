@@ -15,7 +15,7 @@ from typing import Any
 
 from backends.paligemma_family import LINEAR_BYTES, Precision, bytes_per_weight, in_gb, needed_bytes
 from backends.paligemma_hub import short
-from backends.paligemma_names import member
+from backends.paligemma_names import member, shapes
 from grounding.errors import ConfigError, ModelLoad
 
 WIDE = 1024  # text width from which float32 on a CPU is out of the question: the 2B Gemma has 2048, our own 256
@@ -113,15 +113,8 @@ def refuse(name: str, weights: int, place: Place) -> None:
 
 def weights_bytes(files: Iterable[Path], precision: Precision) -> int:
     """What the weights in these files will take in memory, from the shapes their headers tell."""
-    from safetensors import safe_open
-
-    total = 0.0
-    for path in files:
-        with safe_open(path, framework="np") as file:
-            for key in file.keys():  # noqa: SIM118 (not a dict)
-                shape = file.get_slice(key).get_shape()
-                total += math.prod(shape) * _bytes_each(key, len(shape), precision)
-    return round(total)
+    weights = (each for path in files for each in shapes(path).items())
+    return round(sum(math.prod(shape) * _bytes_each(key, len(shape), precision) for key, shape in weights))
 
 
 def _bytes_each(key: str, dimensions: int, precision: Precision) -> float:

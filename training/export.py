@@ -55,7 +55,7 @@ def tower() -> dict[str, torch.Tensor]:
 
 def part(folder: Path) -> None:
     """Gives text and tower files of their own, a byte for a number: a leg on a frozen tower leaves the tower's as they
-    are, and a new file adds a third to the repository of what bfloat16 does. Whoever loads them gets bfloat16."""
+    are, and a new file adds half to the repository of what bfloat16 does. Whoever loads them chooses the dtype."""
     whole: dict[str, torch.Tensor] = {}
     for file in sorted(folder.glob("model*.safetensors")):
         whole |= load_file(file)
@@ -65,13 +65,16 @@ def part(folder: Path) -> None:
     parts = {"text": [name for name in whole if name.startswith(_TEXT)]}
     parts |= {f"tower-{number}": names for number, names in enumerate(groups, 1)}
     place: dict[str, str] = {}
+    size = 0
     for part_name, names in parts.items():
         file = folder / f"model-{part_name}.safetensors"
-        save_file({name: in_a_byte(whole[name]) for name in names}, file, {"format": "pt"})
+        kept_as = {name: in_a_byte(whole[name]) for name in names}
+        save_file(kept_as, file, {"format": "pt"})
+        size += sum(value.nbytes for value in kept_as.values())
         place |= dict.fromkeys(names, file.name)
     index = folder / "model.safetensors.index.json"
-    kept = json.loads(index.read_text())
-    index.write_text(json.dumps(kept | {"weight_map": place}, indent=2, sort_keys=True) + "\n")
+    told = json.loads(index.read_text())["metadata"] | {"total_size": size}
+    index.write_text(json.dumps({"metadata": told, "weight_map": place}, indent=2, sort_keys=True) + "\n")
 
 
 def main() -> None:

@@ -124,7 +124,8 @@ class Corpus:
 
 
 def load_codes(known: Known) -> np.ndarray:
-    """uint8[m, 16] of every thing's mask, by the codec that ships with the checkpoint; worked out once."""
+    """uint8[m, 16] of every thing's mask, by the codec that ships with the checkpoint; worked out once for so many
+    things: delete the file after training the codec anew."""
     path = RUNS / f"codes-{len(known.label)}.npy"
     if not path.exists():
         masks = np.concatenate([shard.mask for shard in shards()])
@@ -154,7 +155,8 @@ def network(corpus: Corpus, known: Known) -> nn.ModuleDict:
     net = nn.ModuleDict({"vision_tower": inner.vision_tower, "projector": inner.multi_modal_projector, "heads": heads})
     if (tower := RUNS / "tower.pt").exists():
         kept = torch.load(tower, weights_only=False)["masters"]["copy"]
-        net.load_state_dict({name: in_a_byte(weight).float() for name, weight in kept.items()}, strict=False)
+        as_shipped = {n: w if n.startswith("heads.") else in_a_byte(w.bfloat16()).float() for n, w in kept.items()}
+        net.load_state_dict(as_shipped, strict=False)
         with torch.no_grad():
             plant(model, heads, corpus.tokenizer, _patches(net, known))
     else:  # another machine than the one that trained the tower: go on from what ships; its heads are gone
@@ -180,11 +182,12 @@ def _counted(loss: Tensor, guess: Tensor, right: Tensor, corpus: Corpus) -> dict
 
 
 def _left(path: Path, net: nn.ModuleDict, known: Known, corpus: Corpus) -> dict[str, Any] | None:
-    """What the leg before left. Where none of it has a head that reads the scene yet, that is planted."""
+    """What the leg before left. Weights of one head fewer get that head, planted, and a new schedule."""
     kept = torch.load(path, weights_only=False) if path.exists() else None
     narrow = kept is not None and is_narrow(kept["masters"]["copy"])
     if kept and narrow:
         before = kept["masters"]["copy"].items()
+        net.load_state_dict({name: w for name, w in before if not name.startswith("text.")}, strict=False)
         net["text"].load_state_dict(widened({n.removeprefix("text."): w for n, w in before if n.startswith("text.")}))
     if narrow or (not kept and (RUNS / "tower.pt").exists()):
         plant_reader(net, known, corpus)

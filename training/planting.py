@@ -7,6 +7,7 @@ What is planted, all of it free to change in training:
 - layer 1: answer positions look at patches that match those directions and take what the patch says of its thing; the
   place said last is taken off again;
 - layers 2 and 3: the same look, one head each for y1, x1, y2, x2, resting on <bos> where another is due.
+The last head of every layer is planted by `scene_reader`.
 """
 
 from __future__ import annotations

@@ -87,13 +87,14 @@ def plant_reader(net: nn.ModuleDict, known: Known, corpus: Corpus) -> None:
     """Makes the last head of every layer read, at answer positions, what patches of nothing say of the scene."""
     inputs, empty, says, of = seen_by_layers(net, known, corpus)
     there = torch.cat([known.counts >= number for number in (1, 2)], 1).float()
-    usual = there.mean(0)
+    usual = there.mean(0).clamp(1e-4, 1 - 1e-4)
     wanted = ((there - usual) / (usual * (1 - usual)).sqrt())[of[empty]]
+    generator = torch.Generator().manual_seed(5)  # all workers start alike
     for layer, x in zip(net["text"].layers, inputs, strict=True):
         a = layer.self_attn
         q, k, v = (each.weight[-_HEAD:] for each in (a.q_proj, a.k_proj, a.v_proj))
         for rows in (q, k):
-            rows.normal_(0, 0.2 * _WIDTH**-0.5)
+            rows.normal_(0, 0.2 * _WIDTH**-0.5, generator=generator)
             rows[_STILL + _HEAD // 2] = 0
         q[_STILL] = _SHARP * fitted(x, says[:, None].float())[0]
         k[_STILL] = _SHARP * fitted(x, empty[:, None] * 2.0 - 1)[0]

@@ -152,7 +152,7 @@ def losses(heads: Heads, patches: Tensor, rows: np.ndarray, known: Known) -> tup
         heads.shape(zo).float(), known.shape[who].float() / 255, reduction="none"
     )
     parts["shape"] = weighted(shape.mean(-1))
-    parts |= _of_the_scene(heads, z[~on], torch.from_numpy(rows).repeat_interleave(patches.shape[1])[~on], known)
+    parts |= of_the_scene(heads, z[~on], torch.from_numpy(rows).repeat_interleave(patches.shape[1])[~on], known)
     scale = {"label": 1.0, "colour": 0.4, "rank": 0.4, "number": 0.3, "flags": 0.5, "box": 0.7, "shape": 1.0}
     scale |= {"scene": 3.0, "place": 0.1}
     total = sum((scale[k] * parts[k] for k in scale), torch.zeros(()))
@@ -162,7 +162,7 @@ def losses(heads: Heads, patches: Tensor, rows: np.ndarray, known: Known) -> tup
     return total, told
 
 
-def _of_the_scene(heads: Heads, z: Tensor, scene: Tensor, known: Known) -> dict[str, Tensor]:
+def of_the_scene(heads: Heads, z: Tensor, scene: Tensor, known: Known) -> dict[str, Tensor]:
     """Losses of what patches of nothing float[n, 256] say of their scenes int[n]: they have room for the whole picture,
     and captions and questions read it there. f1: of the classes they say are there."""
     several = known.counts[scene][:, :, None] > torch.arange(SEVERAL)

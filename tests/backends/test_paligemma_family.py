@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from backends.paligemma_family import FAMILY, GEMMA2_2B, GEMMA2_9B, GEMMA2_27B, GEMMA_2B, Language, Precision, Tuning
 from backends.paligemma_names import advice, classes_per_call, gated_steps, member, wanted
@@ -127,7 +129,8 @@ def test_the_bundled_checkpoint_is_described_by_its_own_files() -> None:
     assert row
     assert (row.tuning, row.gated, row.licence) == (Tuning.OWN, False, "")
     assert row.image_tokens == (row.resolution // 16) ** 2
-    assert 1e6 < row.parameters < 5e7
+    index = Path(__file__).parents[2] / "assets" / "pinpoint-nano" / "model.safetensors.index.json"
+    assert row.parameters == json.loads(index.read_text())["metadata"]["total_parameters"]
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"vision_config": 3}', '{"vision_config": {"image_size": "x"}}'])
@@ -139,10 +142,17 @@ def test_a_folder_without_a_readable_config_is_unknown(tmp_path: Path, content: 
 def test_a_folder_is_described_by_its_config(tmp_path: Path) -> None:
     config = {"vision_config": {"image_size": 448, "patch_size": 14}, "dtype": "bfloat16"}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "model.safetensors").write_bytes(b"x" * 2000)
+    kept_in = {"a": np.zeros((30, 30), np.float32), "b": np.zeros(80, np.float16), "c": np.zeros((4, 5), np.uint8)}
+    save_file(kept_in, tmp_path / "model.safetensors")
     row = member(str(tmp_path))
     assert row
     assert (row.resolution, row.image_tokens, row.parameters) == (448, 1024, 1000)
+
+
+def test_a_folder_whose_weights_are_cut_short_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"vision_config": {"image_size": 448, "patch_size": 14}}))
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 2000)
+    assert member(str(tmp_path)) is None
 
 
 @pytest.mark.parametrize(

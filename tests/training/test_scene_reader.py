@@ -1,4 +1,4 @@
-"""One more head changes no answer until it is trained, and starts out reading what patches of nothing say."""
+"""One more head changes no answer until it is trained; what is linear in its inputs it can start out reading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training.architecture import build, config
-from training.scene_reader import fitted, widened
+from training.scene_reader import fitted, is_narrow, widened
 from training.settings import TEXT
 
 
@@ -32,3 +32,15 @@ def test_what_is_linear_in_the_inputs_is_read_from_them() -> None:
     generator = torch.Generator().manual_seed(0)
     inputs, rows = (torch.randn(n, 16, generator=generator) for n in (2000, 3))
     assert torch.allclose(fitted(inputs, inputs @ rows.T), rows, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "heads", "narrow"),
+    [
+        pytest.param("text.layers.0.self_attn.o_proj.weight", TEXT["num_attention_heads"] - 1, True, id="one fewer"),
+        pytest.param("text.layers.0.self_attn.o_proj.weight", TEXT["num_attention_heads"], False, id="all of them"),
+        pytest.param("vision_tower.encoder.layers.0.self_attn.out_proj.weight", 1, False, id="the tower's own"),
+    ],
+)
+def test_weights_of_one_head_fewer_are_known_by_what_their_heads_write(name: str, heads: int, narrow: bool) -> None:
+    assert is_narrow({name: torch.zeros(8, heads * TEXT["head_dim"])}) is narrow
