@@ -85,17 +85,19 @@ def run(
     count = _Count(len(sources), len(sources) - len(todo), journal.cost_usd(source.name for source in sources))
     crew = _Crew(job, backend, journal, Pace(parallel, others), seen)
     rest = iter(todo)
-    pending: set[Future[Sample | None]] = set()
+    pending: list[Future[Sample | None]] = []
     yield count.news()
     with ThreadPoolExecutor(parallel, thread_name_prefix="label") as pool:
         try:
-            pending |= {pool.submit(crew.label, source) for source in islice(rest, parallel + 1)}
+            pending += [pool.submit(crew.label, source) for source in islice(rest, parallel + 1)]
             told_at = 0.0
             while pending:
-                ended, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                done, _ = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                ended = [future for future in pending if future in done]  # told of in the order they were begun
+                pending = [future for future in pending if future not in done]
                 if stop is not None and stop.is_set():
                     crew.stop.set()
-                pending |= {pool.submit(crew.label, source) for source in islice(rest, len(ended))}
+                pending += [pool.submit(crew.label, source) for source in islice(rest, len(ended))]
                 for future in ended:
                     if sample := future.result():
                         yield count.one_more(sample)

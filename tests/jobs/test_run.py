@@ -152,6 +152,15 @@ def test_pictures_that_cannot_be_opened_say_nothing_of_the_time_that_is_left(tmp
     assert (first.sample.picture, first.seconds_left) == ("broken.png", None)  # type: ignore[union-attr]
 
 
+def test_asked_one_at_a_time_they_are_told_of_in_the_order_given_however_slowly_one_listens(tmp_path: Path) -> None:
+    given, told = sources(40), []
+    with closing(Journal(tmp_path, JOB)) as journal:
+        for progress in run(given, JOB, Echo(), journal, parallel=1):
+            told += [progress.sample.picture] if progress.sample else []
+            time.sleep(0.005)  # the next one is answered meanwhile
+    assert told == [source.name for source in given]
+
+
 def test_memory_grows_by_less_than_25_kilobytes_a_picture(tmp_path: Path) -> None:
     y, x = np.mgrid[-1:1:64j, -1:1:64j]
     probs = np.clip(2 - 2 * np.hypot(x, y), 0, 1).astype(np.float32)
