@@ -46,3 +46,10 @@ def test_the_table_names_what_falls_short():
         "detect",
         "seconds per detect, median                                    1.200   1.00   0.30  below the bar",
     ]
+
+
+def test_what_was_not_measured_is_neither_good_nor_bad():
+    rows = {"ap50": 0.9, "mask_iou": 0.7}
+    lines = table(rows).splitlines()
+    assert "seconds per detect, median                                     none   1.00   0.30" in lines
+    assert not any(line.endswith("below the bar") for line in lines)
