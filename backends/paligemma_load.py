@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from backends import paligemma_hub, paligemma_place
-from backends.paligemma_family import Precision
+from backends.paligemma_family import LINEAR_BYTES, Precision, bytes_per_weight
 from backends.paligemma_hub import HUB_ID, short
 from backends.paligemma_names import BUNDLED, Wanted, member, wanted
 from backends.paligemma_place import WIDE, is_out_of_memory
@@ -234,11 +234,17 @@ def _counting(items: list[Any], weights: int, report: Report) -> Iterator[Any]:
 
 def _refuse_too_large(asked: Wanted, config: Path, device: str) -> None:
     """Raises ModelLoad where a repository will not fit, by what is known of it before its weights are here."""
-    row = member(asked.id)
-    total = _read_json(config / _INDEX).get("metadata", {}).get("total_size")
-    if row is None and not isinstance(total, int):
+    row, numbers = member(asked.id), _numbers(_read_json(config / _INDEX).get("metadata"))
+    if row is None and not numbers:
         return
     wide = _read_json(config / "config.json").get("text_config", {}).get("hidden_size", WIDE)
     place = paligemma_place.choose(not isinstance(wide, int) or wide >= WIDE, device, asked.precision)
-    weights = row.weights_bytes(place.precision) if row else int(total) // 2  # as if it were 32 bits kept in 16
-    paligemma_place.refuse(asked.id, weights, place)
+    each = LINEAR_BYTES.get(place.precision, bytes_per_weight(place.precision))
+    paligemma_place.refuse(asked.id, row.weights_bytes(place.precision) if row else round(numbers * each), place)
+
+
+def _numbers(metadata: object) -> float:
+    """How many numbers a repository's weights are; as if of 32 bits where its index tells bytes alone; 0: neither."""
+    told = metadata if isinstance(metadata, dict) else {}
+    count, size = told.get("total_parameters"), told.get("total_size")
+    return count if isinstance(count, int) else size / 4 if isinstance(size, int) else 0

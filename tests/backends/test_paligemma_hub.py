@@ -145,6 +145,33 @@ def test_another_kind_of_model_is_refused_before_its_weights_are_fetched(
 
 
 @pytest.mark.parametrize(
+    ("metadata", "needed"),
+    [
+        pytest.param({"total_parameters": 3_000_000_000, "total_size": 3_000_000_000}, "6", id="a byte each"),
+        pytest.param({"total_size": 12_000_000_000}, "6", id="bytes alone, taken for 32 bits each"),
+        pytest.param({"total_parameters": "many", "total_size": 12_000_000_000}, "6", id="no number"),
+        pytest.param({"total_size": "much"}, None, id="nothing that can be read"),
+        pytest.param(["much"], None, id="no metadata"),
+    ],
+)
+def test_weights_that_will_not_fit_are_refused_before_they_are_fetched(
+    hub: HTTPServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metadata: object, needed: str | None
+) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 4000000 kB\nMemAvailable: 4000000 kB\n")
+    monkeypatch.setattr(paligemma_place, "_MEMINFO", tmp_path / "meminfo")
+    large = Path(edited(folder, tmp_path / "large"))
+    (large / "model.safetensors.index.json").write_text(json.dumps({"metadata": metadata}))
+    serve(hub, large)
+    asked = Wanted("someone/large", None, Precision.BFLOAT16)
+    if needed is None:
+        assert paligemma_load._from_hub(asked, "cpu", None, None).is_dir()
+        return
+    with pytest.raises(ModelLoad, match=rf"needs about {needed}\.\d GB in bfloat16: there is not enough free memory"):
+        paligemma_load._from_hub(asked, "cpu", None, None)
+    assert not any(request.path.endswith(".safetensors") for request, _ in hub.log)
+
+
+@pytest.mark.parametrize(
     ("status", "code", "said"),
     [
         pytest.param(401, "GatedRepo", "accepted once", id="gated, no key"),
