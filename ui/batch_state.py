@@ -150,14 +150,16 @@ class Going:
                 self._began = (now, progress.done)
             if progress.sample is not None or self._progress is None:
                 self._progress = progress
-            self._waits_until = now + progress.waiting_s if progress.waiting_s else 0.0
+            if progress.sample is None:  # an answer that was under way does not end a wait
+                self._waits_until = now + progress.waiting_s
 
     def ends(self, standing: Standing, trouble: Problem | None = None) -> None:
         if self._journal is not None:
             self._tally, self._cost_usd = self._journal.tally(), self._journal.cost_usd()
             self._journal = None
-        self.trouble, self.standing = trouble, standing
-        self.ended.set()
+        with self._lock:  # who sees that it ended may go on with it
+            self.trouble, self.standing = trouble, standing
+            self.ended.set()
 
     @property
     def per_second(self) -> float | None:
@@ -183,16 +185,18 @@ class Going:
 
     def look(self, before: int) -> Look:
         self.looked_at = self.clock()
+        with self._lock:
+            standing, trouble = self.standing, self.trouble  # first: what ended is told with all that came of it
         journal, progress = self._journal, self._progress
         tally, cost = (journal.tally(), journal.cost_usd()) if journal else (self._tally, self._cost_usd)
-        busy = self.standing is Standing.RUNNING
+        busy = standing is Standing.RUNNING
         with self._lock:
             finished, waits = list(self._finished), max(0.0, self._waits_until - self.clock())
         finished.sort(key=lambda each: each[0], reverse=True)
         return Look(
             self.number,
             self.batch,
-            self.standing,
+            standing,
             tally,
             self._noted,
             progress.done if progress and busy else tally.labelled + len(tally.failures),
@@ -202,8 +206,8 @@ class Going:
             cost,
             waits,
             busy and self.others(),
-            self.standing.busy and self.stop.is_set(),
-            self.trouble,
+            standing.busy and self.stop.is_set(),
+            trouble,
             tuple(each for _, each in finished),
         )
 

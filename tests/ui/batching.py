@@ -11,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from grounding.errors import Stopped
 from grounding.settings import Settings
 from grounding.types import Request, Result, Task
 from jobs.batch import Given
@@ -36,6 +37,34 @@ class Patient(Echo):
         result = super().predict(request, stop)
         self.names.append(request.images[0].name)
         return result
+
+
+class Held(Patient):
+    """Answers as many as it may and holds the others, each until it may be answered too or is stopped. held: now."""
+
+    def __init__(self, may: int = 0) -> None:
+        super().__init__()
+        self.held = 0
+        self._may = may
+        self._turn = threading.Condition()
+
+    def let(self, count: int = 10**6) -> None:
+        with self._turn:
+            self._may += count
+            self._turn.notify_all()
+
+    def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        with self._turn:
+            self.held += 1
+            try:
+                while not self._may:
+                    if stop is not None and stop.is_set():
+                        raise Stopped
+                    self._turn.wait(0.05)  # nobody tells of a stop
+                self._may -= 1
+            finally:
+                self.held -= 1
+        return super().predict(request, stop)
 
 
 def pool_of(settings: Settings, echo: Echo) -> EchoPool:
@@ -66,7 +95,7 @@ def wanted(*files: Path, labels: tuple[str, ...] = ("cat",), backend: str = "pal
     return Wanted(Job(backend, "echo", Task.DETECT, "", labels), Given(), files, key)
 
 
-def until(batches: Batches, number: str, is_so: Callable[[Look], bool], within_s: float = 30) -> Look:
+def until(batches: Batches, number: str, is_so: Callable[[Look], bool], within_s: float = 60) -> Look:
     """The first look at which `is_so`."""
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:

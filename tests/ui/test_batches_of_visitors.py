@@ -9,7 +9,7 @@ import pytest
 
 from grounding.errors import GroundingError, RequestError
 from grounding.settings import Settings
-from tests.ui.batching import LOCAL, SHARED, Patient, batches_at, ended, pool_of, until, wanted, zipped
+from tests.ui.batching import LOCAL, SHARED, Held, Patient, batches_at, ended, pool_of, until, wanted, zipped
 from ui.batch_state import Standing
 from ui.batches import AT_ONCE, LEFT_S, MOST_KEPT, Batches
 from ui.state import KEPT_S
@@ -23,18 +23,19 @@ class Clock:
 
 
 def test_those_that_came_later_wait_in_line_and_get_their_turn(tmp_path: Path) -> None:
-    echo = Patient(0.05)
+    echo = Held()
     batches = batches_at(tmp_path, SHARED, echo)
     archive = zipped(tmp_path / "set.zip", 12)
     numbers = [batches.begin(wanted(archive)) for _ in range(AT_ONCE + 2)]
     last = until(batches, numbers[-1], lambda look: look.before == 2)
     assert last.standing is Standing.WAITING
     assert last.done == 0
+    echo.let()
     assert all(ended(batches, each).tally.labelled == 12 for each in numbers)
 
 
 def test_one_that_waits_can_be_stopped(tmp_path: Path) -> None:
-    batches = batches_at(tmp_path, SHARED, Patient(0.1))
+    batches = batches_at(tmp_path, SHARED, Held())
     archive = zipped(tmp_path / "set.zip", 12)
     numbers = [batches.begin(wanted(archive)) for _ in range(AT_ONCE + 1)]
     batches.stop(numbers[-1])
@@ -44,7 +45,7 @@ def test_one_that_waits_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_a_visitor_has_one_and_a_new_one_takes_its_place_on_a_shared_page(tmp_path: Path) -> None:
-    batches = batches_at(tmp_path, SHARED, Patient(0.05))
+    batches = batches_at(tmp_path, SHARED, Held())
     archive = zipped(tmp_path / "set.zip", 10)
     first = batches.begin(wanted(archive))
     with pytest.raises(RequestError, match="still running"):
@@ -72,12 +73,14 @@ def test_whoever_is_refused_keeps_the_batch_of_before(tmp_path: Path) -> None:
 
 
 def test_a_visitor_has_one_whatever_the_browser_says(tmp_path: Path) -> None:
-    batches = batches_at(tmp_path, SHARED, Patient(0.05))
+    echo = Held()
+    batches = batches_at(tmp_path, SHARED, echo)
     archive = zipped(tmp_path / "set.zip", 10)
     first = batches.begin(wanted(archive), visitor="me")
     with pytest.raises(RequestError, match="still running"):
         batches.begin(wanted(archive), visitor="me")
     other = batches.begin(wanted(archive), visitor="somebody else")
+    echo.let()
     ended(batches, first)
     second = batches.begin(wanted(archive), visitor="me")
     assert batches.look(first) is None
@@ -118,7 +121,7 @@ def test_what_nobody_looks_at_goes_though_nobody_begins_another(
     time.sleep(0.2)
     assert (tmp_path / "batches" / number).exists()
     clock.now += KEPT_S + 1
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while (tmp_path / "batches" / number).exists():
         assert time.monotonic() < ends
         time.sleep(0.02)
@@ -126,21 +129,24 @@ def test_what_nobody_looks_at_goes_though_nobody_begins_another(
 
 def test_on_a_shared_page_it_stops_when_nobody_looks_and_is_deleted_later(tmp_path: Path) -> None:
     clock = Clock()
-    echo = Patient(0.02)
+    echo = Held(3)
     batches = batches_at(tmp_path, SHARED, echo, clock)
-    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 400)))
-    until(batches, number, lambda look: look.done >= 3)
+    number = batches.begin(wanted(zipped(tmp_path / "set.zip", 100)))
+    until(batches, number, lambda look: look.done == 3)
     clock.now += LEFT_S - 1
-    before = len(echo.names)
-    while len(echo.names) < before + 5:
+    echo.let(5)
+    ends = time.monotonic() + 60
+    while len(echo.names) < 8:
+        assert time.monotonic() < ends
         time.sleep(0.02)
     assert not batches._going[number].ended.is_set(), "a reload takes no longer than that"
     clock.now += LEFT_S
-    assert batches._going[number].ended.wait(10)
+    echo.let(90)
+    assert batches._going[number].ended.wait(60)
     look = batches.look(number)
     assert look is not None
     assert look.standing is Standing.LEFT
-    assert 0 < look.done < 400
+    assert 8 <= look.done < 100
     clock.now += KEPT_S + 1
     other = batches.begin(wanted(zipped(tmp_path / "one.zip", 1)))
     assert batches.look(number) is None
@@ -152,7 +158,7 @@ def test_on_this_machines_own_page_it_goes_on_whoever_looks(tmp_path: Path) -> N
     batches = batches_at(tmp_path, LOCAL, Patient(0.01), clock)
     number = batches.begin(wanted(zipped(tmp_path / "set.zip", 30)))
     clock.now += 100 * LEFT_S
-    assert batches._going[number].ended.wait(20)
+    assert batches._going[number].ended.wait(60)
     look = batches.look(number)
     assert look is not None
     assert look.standing is Standing.DONE
