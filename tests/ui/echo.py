@@ -132,7 +132,7 @@ class Deaf(Echo):
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         self.begun.release()
-        assert self.may.acquire(timeout=20)
+        assert self.may.acquire(timeout=60)
         return super().predict(request, stop)
 
 

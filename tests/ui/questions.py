@@ -17,7 +17,7 @@ from grounding import images
 from grounding.settings import Settings
 from grounding.types import Request, Review, Task
 from jobs.project import Order
-from tests.ui.echo import Echo
+from tests.ui.echo import Deaf, Echo, EchoPool
 from ui import actions, asking, projects, result_view
 from ui.asking import Question
 from ui.desk import Desk
@@ -94,11 +94,14 @@ def ask(
     question: Question, desk: Desk, page: Page, meanwhile: Callable[[], None], drawn: list[Any] | None = None
 ) -> str:
     """The status in the end; `meanwhile` is called once the model works. drawn: gets what is put on the stage."""
+    assert isinstance(desk.pool, EchoPool)
+    assert isinstance(model := desk.pool.echo, Deaf)
 
     async def all_of_it() -> str:
         status = ""
         told = asking.run(question, desk, ME, page, lambda _: {})
         status = str((await anext(told))[page.result.status])
+        assert await asyncio.to_thread(model.begun.acquire, timeout=60)
         await asyncio.to_thread(meanwhile)
         async for updates in told:
             status = str(updates.get(page.result.status, status))

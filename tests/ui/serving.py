@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import socket
 import tempfile
 import time
@@ -15,6 +17,9 @@ from grounding.settings import Settings
 from tests.ui.echo import EchoPool
 
 OPERATORS_KEY = "AIzaOperator000000000000"
+PATIENCE_S = 60.0
+"""For an answer of a page on a busy machine."""
+_RESERVED: list[socket.socket] = []
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ def remembered(page: Any) -> list[str]:
     return [repr(value) for each in sessions for value in (*each.config_values.values(), *each.state_data.values())]
 
 
-def forgets(page: Any, secret: str, within_s: float = 10) -> bool:
+def forgets(page: Any, secret: str, within_s: float = PATIENCE_S) -> bool:
     """Whether the server holds `secret` no more; soon, for a run ends a moment after its result is shown."""
     ends = time.monotonic() + within_s
     while any(secret in each for each in remembered(page)):
@@ -46,8 +51,9 @@ def forgets(page: Any, secret: str, within_s: float = 10) -> bool:
 @functools.cache
 def served() -> Served:
     """Started on first use, gone with the process."""
-    nowhere = Path(tempfile.gettempdir(), "pinpoint-tests-keep-no-projects")
-    settings = Settings(gemini_api_key=OPERATORS_KEY, port=free_port(), projects=str(nowhere))
+    folder = Path(tempfile.mkdtemp(prefix="pinpoint-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = Settings(gemini_api_key=OPERATORS_KEY, port=free_port(), projects=str(folder / "none"))
     pool = EchoPool(settings)
     return Served(*serve(settings, pool), pool)
 
@@ -61,7 +67,10 @@ def serve(settings: Settings, pool: Pool) -> tuple[str, Any]:
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port that nobody else gets by chance before a page is served there: bound already, but not listened at."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that the page, which does the same, may too
+    reserved.bind(("127.0.0.1", 0))
+    _RESERVED.append(reserved)
+    port: int = reserved.getsockname()[1]
+    return port

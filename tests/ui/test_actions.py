@@ -165,14 +165,14 @@ def test_a_bug_is_logged_without_keys_and_said_without_details(caplog: pytest.Lo
 
 def test_one_visitor_runs_one_thing_at_a_time_and_can_stop_it() -> None:
     runs = Runs(workers=2)
-    first = runs.begin("ann", lambda stop: stop.wait(5))
+    first = runs.begin("ann", lambda stop: stop.wait(60))
     assert first is not None
-    assert runs.begin("ann", lambda stop: stop.wait(5)) is None
+    assert runs.begin("ann", lambda stop: stop.wait(60)) is None
     other = runs.begin("bob", lambda stop: stop.wait(0.01))
     assert other is not None
     runs.stop("ann")
-    assert first.future.result(timeout=1) is True
-    assert other.future.result(timeout=1) is False
+    assert first.future.result(timeout=60) is True
+    assert other.future.result(timeout=60) is False
     runs.end("ann", first)
     assert runs.begin("ann", lambda stop: None) is not None
 

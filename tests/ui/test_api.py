@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from tests.ui.serving import OPERATORS_KEY, Served, served
+from tests.ui.serving import OPERATORS_KEY, PATIENCE_S, Served, served
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,11 @@ def page() -> Served:
 
 @pytest.fixture(scope="module")
 def client(page: Served) -> Client:
-    return Client(page.address, verbose=False)
+    return client_of(page)
+
+
+def client_of(page: Served, **headers: str) -> Client:
+    return Client(page.address, verbose=False, headers=headers, httpx_kwargs={"timeout": PATIENCE_S})
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,7 @@ def test_a_file_that_is_no_picture_is_refused_kindly(client: Client, tmp_path: P
 
 
 def test_a_key_travels_in_a_header_and_the_operators_is_not_spent(page: Served, picture: Any) -> None:
-    mine = Client(page.address, verbose=False, headers={"x-gemini-api-key": "AIzaVisitor000000"})
+    mine = client_of(page, **{"x-gemini-api-key": "AIzaVisitor000000"})
     mine.predict(picture, "cat", backend="gemini", api_name="/detect")
     assert page.pool.keys[-1] == "AIzaVisitor000000"
     assert OPERATORS_KEY not in page.pool.keys
@@ -106,7 +110,7 @@ def test_only_the_four_tasks_are_public_and_none_asks_for_a_key(client: Client) 
 def test_a_picture_by_address_is_refused_before_anything_is_fetched(page: Served, path: str) -> None:
     body = {"data": [{"path": path, "meta": {"_type": "gradio.FileData"}}, "cat"]}
     for route in ("call/detect", "call/v2/detect", "queue/join"):
-        assert httpx.post(f"{page.address}/gradio_api/{route}", json=body).status_code == 400
+        assert httpx.post(f"{page.address}/gradio_api/{route}", json=body, timeout=PATIENCE_S).status_code == 400
 
 
 def test_a_file_of_the_server_is_not_read(client: Client) -> None:
@@ -117,4 +121,4 @@ def test_a_file_of_the_server_is_not_read(client: Client) -> None:
 
 def test_neither_the_page_nor_its_config_holds_a_secret(page: Served) -> None:
     for path in ("/", "/config", "/gradio_api/info"):
-        assert OPERATORS_KEY not in httpx.get(page.address + path).text
+        assert OPERATORS_KEY not in httpx.get(page.address + path, timeout=PATIENCE_S).text

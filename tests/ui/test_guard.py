@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from tests.ui.serving import served
+from tests.ui.serving import PATIENCE_S, served
 from ui.guard import MAX_JSON_BYTES, MAX_UPLOAD_BYTES, Guard
 
 OPEN = [
@@ -149,7 +149,7 @@ def test_a_local_page_has_three_names(host: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/config", "/gradio_api/info", "/nowhere", "/gradio_api/file=/etc/passwd"])
 def test_every_answer_of_the_real_page_carries_the_headers(path: str) -> None:
-    headers = httpx.get(served().address + path).headers
+    headers = httpx.get(served().address + path, timeout=PATIENCE_S).headers
     assert "script-src-attr 'none'" in headers["content-security-policy"]
     assert "frame-ancestors 'self' https://huggingface.co" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -157,8 +157,9 @@ def test_every_answer_of_the_real_page_carries_the_headers(path: str) -> None:
 
 
 def test_only_listed_routes_of_the_real_page_answer() -> None:
-    for path in ("/gradio_api/deep_link?session_hash=x", "/monitoring", "/gradio_api/runs", "/openapi.json"):
-        assert httpx.get(served().address + path).status_code == 404
-    assert httpx.post(served().address + "/gradio_api/run/detect", json={"data": []}).status_code == 404
-    assert httpx.post(served().address + "/gradio_api/process_recording").status_code == 404
-    assert httpx.get(served().address + "/gradio_api/file=/etc/passwd").status_code in (403, 404)
+    with httpx.Client(base_url=served().address, timeout=PATIENCE_S) as client:
+        for path in ("/gradio_api/deep_link?session_hash=x", "/monitoring", "/gradio_api/runs", "/openapi.json"):
+            assert client.get(path).status_code == 404
+        assert client.post("/gradio_api/run/detect", json={"data": []}).status_code == 404
+        assert client.post("/gradio_api/process_recording").status_code == 404
+        assert client.get("/gradio_api/file=/etc/passwd").status_code in (403, 404)

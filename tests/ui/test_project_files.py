@@ -95,7 +95,7 @@ def test_a_visitor_who_leaves_holds_up_nobody_while_their_files_come_in(
     goes_on, done = threading.Event(), threading.Event()
 
     def slow(files: object, view: Viewed, *_: object) -> tuple[Viewed, str]:
-        goes_on.wait(20)
+        goes_on.wait(60)
         done.set()
         return view, ""
 
@@ -107,7 +107,7 @@ def test_a_visitor_who_leaves_holds_up_nobody_while_their_files_come_in(
     coming.close()  # type: ignore[attr-defined]
     assert not done.is_set()
     goes_on.set()
-    assert done.wait(20), "what was begun is done to the end"
+    assert done.wait(60), "what was begun is done to the end"
 
 
 def broken_archive(folder: Path, desk: Desk) -> Path:

@@ -13,7 +13,7 @@ def test_what_work_tells_is_shown_while_it_runs_and_then_what_it_gave() -> None:
 
     def work(tell: Callable[[str], None]) -> int:
         tell("2 of 3")
-        assert seen.wait(10)
+        assert seen.wait(60)
         return 7
 
     shown, gave = [], []
@@ -32,11 +32,11 @@ def test_work_that_nobody_waits_for_any_more_goes_on_to_its_end() -> None:
     go_on, ended = threading.Event(), threading.Event()
 
     def work(tell: Callable[[str], None]) -> None:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         ended.set()
 
     steps = watched(work, lambda far, seconds: far)
     next(steps)
     steps.close()
     go_on.set()
-    assert ended.wait(10)
+    assert ended.wait(60)
