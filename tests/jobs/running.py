@@ -52,13 +52,13 @@ class Echo:
     capabilities = Capabilities()
 
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
+        if stop is not None and stop.is_set():
+            raise Stopped  # it was pressed since the run looked: nobody was asked
         with self._lock:
             self.asked.append(request.images[0].name)
             self._now += 1
             self.most_at_once = max(self.most_at_once, self._now)
         try:
-            if stop is not None and stop.is_set():
-                raise Stopped
             return self._say(request.images[0].name)
         finally:
             with self._lock:

@@ -34,7 +34,7 @@ def png(color: str = "red") -> bytes:
 def open_to(port: int, **changes: object) -> Rules:
     """Rules that let this machine's loopback and one port through, as the real ones never do."""
     settings: dict[str, object] = {"is_allowed": lambda address: address == LOOPBACK, "ports": frozenset({port})}
-    return Rules(**{**settings, "deadline_s": 3.0, **changes})  # type: ignore[arg-type]
+    return Rules(**{**settings, "deadline_s": 60.0, **changes})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -213,18 +213,20 @@ def test_what_is_no_picture_is_named(httpserver: HTTPServer, body: bytes, status
         fetch_picture(f"http://127.0.0.1:{httpserver.port}/x.png", open_to(httpserver.port))
 
 
+def drip(connection: socket.socket, first: bytes, piece: bytes) -> None:
+    """For a minute, or until the other side hangs up."""
+    connection.sendall(first)
+    for _ in range(1200):
+        connection.sendall(piece)
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "talk",
     [
-        pytest.param(lambda s: time.sleep(2), id="never answers"),
-        pytest.param(lambda s: [(s.sendall(b"H"), time.sleep(0.05)) for _ in range(60)], id="drips its headers"),
-        pytest.param(
-            lambda s: [
-                s.sendall(b"HTTP/1.1 200 OK\r\n\r\n"),
-                *[(s.sendall(b"x"), time.sleep(0.05)) for _ in range(60)],
-            ],
-            id="drips its body",
-        ),
+        pytest.param(lambda s: time.sleep(60), id="never answers"),
+        pytest.param(lambda s: drip(s, b"", b"H"), id="drips its headers"),
+        pytest.param(lambda s: drip(s, b"HTTP/1.1 200 OK\r\n\r\n", b"x"), id="drips its body"),
     ],
 )
 def test_a_slow_server_is_left_at_the_deadline(talk: Callable[[socket.socket], None]) -> None:
@@ -232,18 +234,21 @@ def test_a_slow_server_is_left_at_the_deadline(talk: Callable[[socket.socket], N
     start = time.monotonic()
     with pytest.raises(ImageError, match="in time"):
         fetch_picture(f"http://127.0.0.1:{port}/x.png", open_to(port, deadline_s=0.3))
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 20, "it waited for the server"
 
 
 def test_a_name_server_that_does_not_answer_is_left_at_the_deadline() -> None:
+    answering = threading.Event()
+
     def resolve(host: str, port: int) -> list[Address]:
-        time.sleep(1)
+        answering.wait(60)
         return []
 
     start = time.monotonic()
     with pytest.raises(ImageError, match="in time"):
         fetch_picture("http://slow.test/x.png", Rules(resolve=resolve, deadline_s=0.2))
-    assert time.monotonic() - start < 0.8
+    assert time.monotonic() - start < 20, "it waited for the name server"
+    answering.set()
 
 
 def endless(connection: socket.socket) -> None:
@@ -255,6 +260,8 @@ def endless(connection: socket.socket) -> None:
 def packed_bomb(connection: socket.socket) -> None:
     body = gzip.compress(bytes(50_000_000))
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    while connection.recv(4096):  # closed with the request unread, it would be reset, and what was sent may be lost
+        pass
 
 
 @pytest.mark.parametrize("talk", [endless, packed_bomb])
@@ -287,10 +294,11 @@ def test_a_broken_answer_is_a_sentence(answer: bytes) -> None:
 
 
 def test_a_port_where_nobody_listens_is_a_sentence() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    with pytest.raises(ImageError, match="did not send a picture"):
-        fetch_picture(f"http://127.0.0.1:{port}/x.png", open_to(port))
+    with socket.socket() as bound:  # and not listening: nobody else takes the port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        with pytest.raises(ImageError, match="did not send a picture"):
+            fetch_picture(f"http://127.0.0.1:{port}/x.png", open_to(port))
 
 
 @pytest.fixture(scope="module")

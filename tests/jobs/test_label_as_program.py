@@ -47,15 +47,17 @@ def test_as_a_program_wrong_arguments_exit_2_without_a_traceback(here: Path) -> 
 def test_killed_in_the_middle_it_goes_on_and_labels_each_once(here: Path) -> None:
     (here / "replies").mkdir()
     (here / "replies/detect.gemini.txt").write_text(BOX)
-    for index in range(150):
-        picture(here / f"set/{index:03d}.png")
+    names = [f"{index:03d}{'x' * 200}.png" for index in range(150)]
+    for name in names:
+        picture(here / "set" / name)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "jobs.label", "set", "--labels", "cat", "--out", "out", "--backend", "replay"]
     command += ["--model", "replies"]
     journal = here / "out/journal.jsonl"
-    running = subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True)
+    # What it says of 150 pictures does not fit in its pipe: unread, it cannot come to its end before it is killed.
+    running = subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, bufsize=0, pipesize=4096)
     assert running.stderr is not None
-    while not running.stderr.readline().startswith("[50/150]"):
+    while not running.stderr.readline().startswith(b"[50/150]"):
         assert running.poll() is None, "it ended before it could be killed"
     running.kill()
     running.wait()
@@ -67,7 +69,7 @@ def test_killed_in_the_middle_it_goes_on_and_labels_each_once(here: Path) -> Non
     assert ended.returncode == 0
     first = next(line for line in ended.stderr.splitlines() if line.startswith("["))
     assert int(first[1:].split("/")[0]) >= kept, "what was kept is counted, not asked again"
-    assert [row["picture"] for row in rows()] == [f"{index:03d}.png" for index in range(150)]
+    assert [row["picture"] for row in rows()] == names
     assert {row["outcome"] for row in rows()} == {"found"}
     written = [json.loads(line) for line in journal.read_text().splitlines()[1:]]
     assert len(written) == len({row["picture"] for row in written}) == 150

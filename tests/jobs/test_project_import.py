@@ -111,11 +111,11 @@ def test_a_zip_with_a_huge_list_of_files_is_refused_before_it_is_read(
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, len(listed), 0, 0)
     path = tmp_path / "many.zip"
     path.write_bytes(listed + end)
-    began = time.perf_counter()
+    began = time.thread_time()
     assert not is_project(path)
     with pytest.raises(RequestError, match="lists more files"):
         act(project, path)
-    assert time.perf_counter() - began < 2, "a list of a million files takes half a minute"
+    assert time.thread_time() - began < 2, "a list of a million files takes half a minute"
     assert project.count() == 0
 
 
@@ -138,7 +138,10 @@ def test_labels_of_a_file_overwrite_nothing_that_is_done_in_another_window_meanw
 
     window = threading.Thread(target=accept, args=(8,))
     window.start()
-    while not done.wait(0.005):
+    for _ in range(200):  # not for ever: the window may be too slow to come between two of them
         project.put_sample(picture, said)
+        if done.wait(0.005):
+            break
+    assert done.wait(60)
     window.join()
     assert set(labels(project)["a.png"]) == {"dog", *(str(count) for count in range(1, 9))}

@@ -143,9 +143,9 @@ def test_links_and_locked_members_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_bomb_is_refused_by_its_entry_and_a_lying_entry_by_its_bytes(tmp_path: Path) -> None:
     path = zipped(tmp_path / "set.zip", {"bomb.png": b"\0" * 15_000_000, "good.png": png()})
-    started = time.monotonic()
+    started = time.thread_time()
     fates = found(path)
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
     assert "bomb" in fates["set.zip/bomb.png"]
     assert fates["set.zip/good.png"] == "ok"
 
@@ -192,7 +192,7 @@ def test_an_archive_with_a_huge_list_of_files_is_refused_before_it_is_read(tmp_p
     listed = entry * 1_000_000
     end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 65535, 65535, len(listed), 0, 0)
     (tmp_path / "many.zip").write_bytes(listed + end)
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(RequestError, match="lists more files"):
         found(tmp_path / "many.zip")
-    assert time.monotonic() - started < 1
+    assert time.thread_time() - started < 1
