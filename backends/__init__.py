@@ -218,9 +218,10 @@ class Pool:
             module, function = spec.opener.split(":")
             opener: Callable[..., Backend] = getattr(importlib.import_module(module), function)
             report = (self._reporter(key),) if spec.reports else ()
-            beside = self._beside(key) if spec.needs_key else None
             try:
-                opened = opener(model, self._settings, api_key, *report) if beside is None else beside.with_model(model)
+                opened = (self._opened_beside(key) if spec.needs_key else None) or opener(
+                    model, self._settings, api_key, *report
+                )
             finally:
                 with self._table:
                     self._loading.pop(key, None)
@@ -229,11 +230,13 @@ class Pool:
                 self._open[key] = lent
             return lent
 
-    def _beside(self, key: _Key) -> ManyModels | None:
-        """A backend of the same name and key, where it can share its connection with another model."""
-        with self._table:
-            same = [each.backend for (name, _, api_key), each in self._open.items() if (name, api_key) == key[::2]]
-        return next((each for each in same if isinstance(each, ManyModels)), None)
+    def _opened_beside(self, key: _Key) -> Backend | None:
+        """The key's model by a backend of the same name and key, where one can share its connection with another."""
+        with self._table:  # nobody tidies that backend away meanwhile
+            for (name, _, api_key), each in self._open.items():
+                if (name, api_key) == key[::2] and isinstance(each.backend, ManyModels):
+                    return each.backend.with_model(key[1])
+        return None
 
     def _tidy(self, needs_key: bool, *, spare: int) -> None:
         """Close idle backends of the kind, oldest first, until there is room for `spare` more."""

@@ -6,6 +6,7 @@ import sys
 import threading
 import types
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -34,16 +35,18 @@ class Dummy:
 
 
 class Openers:
-    """What the two dummy backends were asked to open. `gate` holds back the model called "slow"."""
+    """What the two dummy backends were asked to open. `gate` holds back the model called "slow", which `arrived`."""
 
     def __init__(self) -> None:
         self.opened: list[str] = []
         self.gate = threading.Event()
+        self.arrived = threading.Event()
 
     def open(self, model: str, settings: Settings, api_key: str) -> Dummy:
         self.opened.append(model)
         if model == "slow":
-            self.gate.wait(10)
+            self.arrived.set()
+            self.gate.wait(60)
         if model == "broken":
             raise ModelLoad("It cannot be loaded.")
         return Dummy(model)
@@ -115,10 +118,11 @@ def test_a_slow_load_holds_up_nobody_who_asks_for_what_is_open(openers: Openers)
 
     loading = threading.Thread(target=load_slowly)
     loading.start()
+    assert openers.arrived.wait(60)
     with pool.lend("local", "quick"), pool.lend("keyed", "m", "key"):
         assert loading.is_alive()
     openers.gate.set()
-    loading.join(10)
+    loading.join(60)
     assert not loading.is_alive()
 
 
@@ -134,8 +138,27 @@ def test_eight_first_requests_at_once_load_one_model(openers: Openers) -> None:
         thread.start()
     openers.gate.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(60)
     assert openers.opened == ["slow"]
+
+
+def test_nothing_is_closed_while_another_model_is_opened_over_its_connection(
+    openers: Openers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sharing(Dummy):
+        def with_model(self, model: str) -> Dummy:
+            leaving.start()
+            leaving.join(0.2)
+            assert not self.closed, "its last user left, and took it along"
+            return Sharing(model)
+
+    monkeypatch.setattr(sys.modules["dummies"], "open", lambda model, settings, api_key: Sharing(model))
+    pool, first = Pool(Settings(), keep_keys=0), ExitStack()
+    leaving = threading.Thread(target=first.close)
+    first.enter_context(pool.lend("keyed", "m", "key"))
+    with pool.lend("keyed", "n", "key") as second:
+        assert second.model == "n"
+    leaving.join(60)
 
 
 def test_a_failed_load_can_be_tried_again(openers: Openers) -> None:
