@@ -157,9 +157,10 @@ class PaliGemma:
         with self._lock:
             if self._batcher.lost:
                 self._load_anew()
+            checkpoint = self._checkpoint  # before the place in the line: it may be put away as soon as that is taken
             job = self._batcher.submit(rows, stop)
-            assert self._checkpoint is not None, "the batcher refuses once it is closed"
-            return _Asked(request, job, origins, self._checkpoint)
+            assert checkpoint is not None, "the batcher refuses once it is closed"
+            return _Asked(request, job, origins, checkpoint)
 
     def _load_anew(self) -> None:
         if self._reload is None:

@@ -16,7 +16,9 @@ from PIL import Image
 
 from backends import SPECS, paligemma_load
 from backends.paligemma import PaliGemma, open_backend
+from backends.paligemma_batching import Job
 from backends.paligemma_generate import Engine, generate
+from backends.paligemma_load import Checkpoint
 from backends.paligemma_names import BUNDLED
 from backends.paligemma_voice import Answer, Row
 from grounding.codecs.mask_tokens import MaskCodec
@@ -193,11 +195,27 @@ class ClosesAfter(SetAfter):
     def __init__(self, looks: int, backend: PaliGemma) -> None:
         super().__init__(looks)
         self.backend = backend
+        self.closing = threading.Lock()
 
     def is_set(self) -> bool:
-        if super().is_set() and self.looks == -1:
+        if super().is_set() and self.closing.acquire(blocking=False):  # of the two threads that look, the first
             self.backend.close()
         return False
+
+
+def test_who_has_a_place_in_the_line_is_answered_though_the_backend_is_closed_at_that_moment(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = PaliGemma(checkpoint)
+    submit = backend._batcher.submit
+
+    def close_behind(rows: list[Row], stop: threading.Event | None) -> Job:
+        job = submit(rows, stop)
+        backend.close()
+        return job
+
+    monkeypatch.setattr(backend._batcher, "submit", close_behind)
+    assert backend.predict(ask(Task.CAPTION)).text == "a cat on grass"
 
 
 @pytest.mark.parametrize("warm", [pytest.param(True, id="masks read before"), pytest.param(False, id="not yet")])
