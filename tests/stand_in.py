@@ -4,6 +4,7 @@
         service.says(reply("[]"))                       # every question from now on
         service.says(Answer(503), Answer(503), reply("a cat"))   # one each; the last one stays
         service.says(streamed("a ", "cat"))             # as events; `drip_s` puts a pause before each
+        service.once_asked(stop.set)                    # when the next question is there
         open_backend("gemini-2.5-flash", Settings(gemini_base_url=service.url), "a-key")
 
 Questions (generate and stream) are answered so, and are in `requests`. Tokens are counted as `counts` says. Files are
@@ -20,7 +21,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,6 +30,7 @@ from typing import Any, Self
 
 JSON = {"Content-Type": "application/json; charset=UTF-8"}
 EVENTS = {"Content-Type": "text/event-stream"}
+_LONG_S = 60.0  # longer than any test waits
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Answer:
 
     wait_s: silence before it. drip_s: a pause before each byte, or before each piece. cut_at: bytes after which the
     connection is closed, although more were promised; of pieces, how many. reset: hang up without a byte.
+    hangs_at: before which piece it falls silent, for longer than anyone waits. turns: each piece takes one.
     """
 
     status: int = 200
@@ -47,6 +50,8 @@ class Answer:
     cut_at: int | None = None
     reset: bool = False
     pieces: tuple[bytes, ...] = ()
+    hangs_at: int | None = None
+    turns: threading.Semaphore | None = None
 
     @property
     def payload(self) -> bytes:
@@ -79,12 +84,20 @@ def reply(text: str, *, finish: str = "STOP", **more: Any) -> Answer:
     return Answer(body=_said(text, finish, more))
 
 
-def streamed(*texts: str, finish: str = "STOP", drip_s: float = 0, cut_at: int | None = None, **more: Any) -> Answer:
+def streamed(
+    *texts: str,
+    finish: str = "STOP",
+    drip_s: float = 0,
+    cut_at: int | None = None,
+    hangs_at: int | None = None,
+    turns: threading.Semaphore | None = None,
+    **more: Any,
+) -> Answer:
     """The same as events, one for each of `texts`; only the last one says that it is finished."""
     last = len(texts) - 1
     chunks = [_said(text, finish if i == last else "", more if i == last else {}) for i, text in enumerate(texts)]
     pieces = tuple(b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n" for chunk in chunks)
-    return Answer(headers=EVENTS, pieces=pieces, drip_s=drip_s, cut_at=cut_at)
+    return Answer(headers=EVENTS, pieces=pieces, drip_s=drip_s, cut_at=cut_at, hangs_at=hangs_at, turns=turns)
 
 
 def _said(text: str, finish: str, more: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +117,7 @@ class StandIn:
         self._answers = [Answer(body={})]
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._asked = threading.Event()
         self.gone = threading.Event()  # set when a client hung up before its answer was out
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"stand_in": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -115,10 +129,22 @@ class StandIn:
             self.requests.clear()
             self.file_requests.clear()
             self.gone.clear()
+            self._asked.clear()
+
+    def once_asked(self, do: Callable[[], object], after_s: float = 0.0) -> None:
+        """Calls `do` so long after the first question since `says` came in, in a thread of its own."""
+
+        def wait() -> None:
+            self._asked.wait()
+            self.pause(after_s)
+            do()
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def take(self, sent: Sent) -> Answer:
         with self._lock:
             self.requests.append(sent)
+            self._asked.set()
             return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
     def answer(self, sent: Sent, data: bytes) -> Answer:
@@ -241,8 +267,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(payload[index : index + 1])
 
     def _send_pieces(self, answer: Answer) -> None:
-        for piece in answer.pieces[: answer.cut_at]:
-            self._wait(answer.drip_s)
+        for number, piece in enumerate(answer.pieces[: answer.cut_at]):
+            self._wait(_LONG_S if number == answer.hangs_at else answer.drip_s)
+            if answer.turns is not None:
+                answer.turns.acquire(timeout=_LONG_S)
             self.wfile.write(b"%X\r\n%s\r\n" % (len(piece), piece))
             self.wfile.flush()
         if answer.cut_at is None:
