@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A time limit for each example says how busy the machine is, not whether the code is right.
-settings.register_profile("pinpoint", deadline=None)
+# How long an example takes, or the making of some, says how busy the machine is, not whether the code is right.
+settings.register_profile("pinpoint", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pinpoint")

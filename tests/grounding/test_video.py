@@ -155,10 +155,10 @@ def motion_jpeg(sizes_wh: list[tuple[int, int]], pixel_ratio: int = 1) -> bytes:
 def test_one_larger_than_the_limit_is_not_read_whole(tmp_path: Path) -> None:
     with (tmp_path / "huge.mp4").open("wb") as file:
         file.truncate(3_000_000_000)
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(ImageError, match="larger than 50 MB"):
         video.load(tmp_path / "huge.mp4")
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_reading_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,9 +269,9 @@ ITEM = '{"box_2d": [10, 20, 300, 400], "label": "boat"}'
 def test_a_runaway_answer_is_read_in_linear_time(loop: tuple[str, str]) -> None:
     def seconds(size: int) -> float:
         text = loop[0] + loop[1] * (size // len(loop[1]))
-        start = time.process_time()
+        start = time.thread_time()
         assert_holds_together(decode(text))
-        return time.process_time() - start
+        return time.thread_time() - start
 
     assert_linear(seconds)
 
@@ -280,9 +280,9 @@ def test_a_runaway_answer_is_read_in_linear_time(loop: tuple[str, str]) -> None:
 def test_keys_behind_a_list_that_is_not_closed_are_read_in_linear_time(entry: str) -> None:
     def seconds(size: int) -> float:
         text = '{"a": [' + entry * (size // 4) + "null," + '"k": 3,' * (size // 8)
-        start = time.process_time()
+        start = time.thread_time()
         assert_holds_together(decode(text))
-        return time.process_time() - start
+        return time.thread_time() - start
 
     assert_linear(seconds)
 
