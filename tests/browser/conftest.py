@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from tests.browser.acting import PATIENCE_MS, watch
 from tests.ui.serving import Served, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -28,9 +29,20 @@ def browser() -> Iterator[Any]:
 
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    expect.set_options(timeout=20_000)  # slow machines; nothing here waits that long when it works
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
+        started: Any = playwright.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=flags, timeout=PATIENCE_MS
+        )
+        plain = started.new_context
+
+        def patient(**look: Any) -> Any:
+            context = plain(**look)
+            context.set_default_timeout(PATIENCE_MS)
+            watch(context)
+            return context
+
+        started.new_context = patient
         yield started
         started.close()
 

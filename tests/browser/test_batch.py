@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,8 @@ from playwright.sync_api import Page, expect
 from pycocotools.coco import COCO
 
 from grounding.settings import Settings
-from tests.ui.batching import Patient, pool_of, zipped
+from tests.browser.acting import settled
+from tests.ui.batching import Held, pool_of, zipped
 from tests.ui.echo import EchoPool
 from tests.ui.serving import forgets, free_port, serve
 
@@ -21,9 +23,9 @@ KEY = "AIzaCANARY0000000000000"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any, EchoPool]:
-    """A page of its own, with projects and batches of its own, and a model whose pace the test sets."""
+    """A page of its own, with projects and batches of its own, and a model that the test can hold."""
     settings = Settings(port=free_port(), projects=str(tmp_path_factory.mktemp("projects")))
-    pool = pool_of(settings, Patient())
+    pool = pool_of(settings, Held(10**6))
     return *serve(settings, pool), pool
 
 
@@ -32,7 +34,6 @@ def tab(browser: Any, served: tuple[str, Any, EchoPool]) -> Iterator[tuple[Page,
     """The page, opened once: loading takes longer than any test. What goes wrong in it gathers in the list."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(30_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -62,15 +63,23 @@ def fill(page: Page, field: str, words: str) -> None:
 
 def drop(page: Page, archive: Path) -> None:
     """In place of what lies there."""
-    if (away := page.locator("#pp-batch-files").get_by_label("Clear")).count():
-        away.click()
+    clear(page)
     page.locator("#pp-batch-files input[type=file]").set_input_files(archive)
 
 
-def give(page: Page, archive: Path, words: str) -> None:
+def clear(page: Page) -> None:
+    away = page.locator("#pp-batch-files").get_by_label("Clear")
+    if away.count():
+        away.click()
+        expect(away).to_have_count(0)
+
+
+def give(page: Page, archive: Path, words: str, count: int) -> None:
+    """Returns once all `count` pictures of `archive` have arrived."""
     drop(page, archive)
     fill(page, "prompt", words)
-    expect(page.locator("#pp-batch-before")).to_contain_text("calls")
+    expect(page.locator("#pp-batch-before")).to_contain_text(re.compile(rf"(?<!\d){count} pictures.*calls", re.DOTALL))
+    settled(page)
 
 
 def status(page: Page) -> Any:
@@ -80,7 +89,7 @@ def status(page: Page) -> Any:
 def test_a_zip_is_labelled_its_broken_picture_named_and_the_labels_taken_away(
     page: Page, served: tuple[str, Any, EchoPool], tmp_path: Path
 ) -> None:
-    give(page, zipped(tmp_path / "six.zip", 6, broken=(3,)), "cat; dog")
+    give(page, zipped(tmp_path / "six.zip", 6, broken=(3,)), "cat; dog", 6)
     expect(page.locator("#pp-batch-before")).to_contain_text("6 pictures.12 calls")
     page.locator("#pp-batch-start").click()
     expect(status(page)).to_contain_text("Done: 5 of 6 labelled")
@@ -118,10 +127,10 @@ def test_stopped_and_reloaded_it_is_found_again_and_goes_on(
 ) -> None:
     address, _, pool = served
     echo: Any = pool.echo
-    echo.moment_s = 2.0  # a minute and more in all: reloading takes a while on a busy machine
+    echo.only(3)
     echo.names.clear()
     try:
-        give(page, zipped(tmp_path / "many.zip", 60), "cat")
+        give(page, zipped(tmp_path / "many.zip", 60), "cat", 60)
         page.locator("#pp-batch-start").click()
         expect(page.locator("#pp-batch-finished li").first).to_be_visible()
         expect(page.locator("#pp-batch-start")).to_be_disabled()
@@ -130,18 +139,16 @@ def test_stopped_and_reloaded_it_is_found_again_and_goes_on(
         open_page(page, address)
         expect(status(page)).to_contain_text("of 60 done")
         page.locator("#pp-batch-stop").click()
-        expect(status(page)).to_contain_text("Stopped at")
-        done = len(echo.names)
-        assert 0 < done < 60
-        expect(status(page)).to_contain_text(f"Stopped at {done} of 60")
+        expect(status(page)).to_contain_text("Stopped at 3 of 60")
+        assert len(echo.names) == 3
         open_page(page, address)
-        expect(status(page)).to_contain_text(f"Stopped at {done} of 60")
-        echo.moment_s = 0.0
+        expect(status(page)).to_contain_text("Stopped at 3 of 60")
+        echo.let()
         page.locator("#pp-batch-go-on").click()
         expect(status(page)).to_contain_text("Done: 60 of 60 labelled")
         assert sorted(echo.names) == [f"many.zip/{index:03d}.png" for index in range(60)]
     finally:
-        echo.moment_s = 0.0
+        echo.let()
 
 
 def test_batches_of_before_are_there_to_come_back_to(page: Page) -> None:
@@ -168,7 +175,7 @@ def test_a_key_is_used_and_stays_nowhere(page: Page, served: tuple[str, Any, Ech
     page.locator("#pp-batch-backend input").click()
     page.get_by_role("option", name="Gemini").click()
     page.locator("#pp-batch-key input").fill(KEY)
-    give(page, zipped(tmp_path / "two.zip", 2), "cat")
+    give(page, zipped(tmp_path / "two.zip", 2), "cat", 2)
     expect(page.locator("#pp-batch-before")).to_contain_text("prices of")
     page.locator("#pp-batch-start").click()
     expect(status(page)).to_contain_text("Done: 2 of 2 labelled")
@@ -180,7 +187,7 @@ def test_a_key_is_used_and_stays_nowhere(page: Page, served: tuple[str, Any, Ech
 
 def test_on_a_phone_nothing_scrolls_sideways(page: Page, tmp_path: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    give(page, zipped(tmp_path / ("a-name-without-any-blank-in-it" * 4 + ".zip"), 5, broken=(1,)), "cat; dog")
+    give(page, zipped(tmp_path / ("a-name-without-any-blank-in-it" * 4 + ".zip"), 5, broken=(1,)), "cat; dog", 5)
     page.locator("#pp-batch-start").click()
     expect(status(page)).to_contain_text("Done: 4 of 5 labelled")
     page.locator("#pp-batch-make").click()
@@ -197,8 +204,7 @@ def test_more_than_the_page_takes_at_once_is_refused_before_it_is_sent(page: Pag
     for name in ("a.png", "b.png"):
         with (tmp_path / name).open("wb") as file:
             file.truncate(30_000_000)
-    if (away := page.locator("#pp-batch-files").get_by_label("Clear")).count():
-        away.click()
+    clear(page)
     page.locator("#pp-batch-files input[type=file]").set_input_files([tmp_path / "a.png", tmp_path / "b.png"])
     expect(page.locator(".pp-problem", has_text="60 MB")).to_contain_text("50 MB at once is the limit")
     drop(page, zipped(tmp_path / "one.zip", 1))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.acting import settled
 from tests.ui.echo import Echo, Wavering
 from tests.ui.serving import Served
 
@@ -23,13 +24,12 @@ def tab(browser: Any, page_server: Served, photo: Path) -> Iterator[tuple[Page, 
     page_server.pool.twins = {"echo/two": Wavering()}
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
-    page.set_default_timeout(20_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("dialog", lambda dialog: (wrong.append("a script ran"), dialog.dismiss()))
-    page.goto(page_server.address, wait_until="domcontentloaded", timeout=60_000)
-    expect(page.locator("#pp-stage img")).to_be_visible(timeout=60_000)  # the first page of the first server is slow
+    page.goto(page_server.address, wait_until="domcontentloaded")
+    expect(page.locator("#pp-stage img")).to_be_visible()
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(page.locator("#pp-current")).to_contain_text("640 × 400 px")
     page.get_by_role("tab", name="Compare").click()
@@ -53,6 +53,14 @@ def compare(page: Page, words: str, kind: str = "Two models") -> None:
     if kind == "Two models":
         choose(page, "b", "echo/two")
     page.locator("#pp-cmp-prompt").locator("input, textarea").fill(words)
+    before = page.evaluate("document.querySelector('#pp-cmp-board .pp-cmp')?.dataset.number ?? ''")
+    run(page)
+    if words.strip():  # what is said of the comparison before may be the same
+        expect(page.locator("#pp-cmp-board .pp-cmp")).not_to_have_attribute("data-number", before)
+
+
+def run(page: Page) -> None:
+    settled(page)
     page.locator("#pp-cmp-run").click()
 
 
@@ -142,7 +150,7 @@ def test_stop_gives_the_page_back_and_keeps_what_came(page: Page, page_server: S
     pressed = time.monotonic()
     page.locator("#pp-cmp-stop").click()
     expect(status(page)).to_contain_text("Only B answered, then stopped")
-    assert time.monotonic() - pressed < 5
+    assert time.monotonic() - pressed < 15, "by itself it would have answered after 20"
     expect(page.locator("#pp-cmp-run")).to_be_enabled()
     expect(page.locator("figure[data-state=silent]")).to_contain_text("Stopped")
     expect(page.locator("#pp-cmp-board tbody tr").first).to_be_visible()
@@ -177,10 +185,10 @@ def test_a_key_typed_here_reaches_the_model_and_stays_nowhere(page: Page, page_s
     expect(page.locator("#pp-cmp-key")).to_be_visible()
     expect(page.locator("#pp-cmp-before")).to_contain_text("The picture is sent to Google")
     page.locator("#pp-cmp-prompt").locator("input, textarea").fill("cat")
-    page.locator("#pp-cmp-run").click()
+    run(page)
     expect(status(page)).to_contain_text("needs an API key")
     page.locator("#pp-cmp-key input").fill(CANARY)
-    page.locator("#pp-cmp-run").click()
+    run(page)
     expect(status(page)).to_contain_text("Both answered")
     assert CANARY in page_server.pool.keys
     assert page_server.forgets(CANARY)

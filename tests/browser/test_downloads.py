@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.browser.acting import ask, see_tasks, settled
 from tests.browser.files import choose_format, download, give
 from tests.ui.serving import Served
 
@@ -20,11 +21,11 @@ from tests.ui.serving import Served
 def page(browser: Any, page_server: Served, photo: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(20_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
+    see_tasks(page)
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(page.locator("#pp-current")).to_contain_text("640 × 400 px")
     yield page
@@ -33,10 +34,9 @@ def page(browser: Any, page_server: Served, photo: Path) -> Iterator[Page]:
 
 
 def segment(page: Page, prompt: str, count: int) -> None:
-    page.get_by_role("tab", name="Segment").click()
-    page.locator("#pp-segment-prompt").locator("input, textarea").fill(prompt)
-    page.locator("#pp-segment-run").click()
+    ask(page, "Segment", prompt)
     expect(page.locator("#pp-found tbody tr")).to_have_count(count)
+    settled(page)  # until then no file is taken in
 
 
 def lost(page: Page) -> Any:
@@ -85,7 +85,7 @@ def test_a_file_about_something_else_leaves_the_answer_alone(page: Page, tmp_pat
     give(page, "#pp-import", tmp_path / "odd.json")
     expect(page.locator("#pp-imported [role=alert]")).to_contain_text("Nothing in this file is about a picture")
     expect(page.locator("#pp-found tbody tr")).to_have_count(1)
-    assert page.locator("#pp-imported b").count() == 0
+    expect(page.locator("#pp-imported b")).to_have_count(0)
 
 
 def test_an_album_goes_out_and_comes_in_whole(page: Page, tmp_path: Path) -> None:

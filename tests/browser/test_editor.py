@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from grounding.geometry import binary_mask
 from grounding.types import Box
+from tests.browser.acting import ask, see_tasks, settled
 from tests.browser.files import choose_format, download
 from tests.ui.echo import round_mask
 from tests.ui.serving import Served
@@ -35,12 +36,12 @@ _MASK = """async (id) => {
 def tab(browser: Any, page_server: Served) -> Iterator[tuple[Page, list[str]]]:
     context = browser.new_context(viewport={"width": 1440, "height": 1000})
     page = context.new_page()
-    page.set_default_timeout(20_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
+    see_tasks(page)
     yield page, wrong
     context.close()
 
@@ -55,12 +56,10 @@ def page(tab: tuple[Page, list[str]], photo: Path) -> Iterator[Page]:
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
     before = page.locator(".pp-ed").get_attribute("data-drawn")
-    page.get_by_role("tab", name="Segment").click()
-    page.locator("#pp-segment-prompt").locator("input, textarea").fill("cat; dog")
-    page.wait_for_timeout(500)  # Gradio takes no click before it has closed the call of the test before
-    page.locator("#pp-segment-run").click()
+    ask(page, "Segment", "cat; dog")
     expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
     expect(page.locator("#pp-found tbody tr")).to_have_count(2)
+    settled(page)
     page.evaluate(
         "() => { const {editor} = document.querySelector('.pp-ed'); editor.setTool('select'); editor.select(null);"
         " editor.setLooks({...editor.looks, threshold: 127}) }"
@@ -185,6 +184,7 @@ def test_what_the_server_refuses_is_said_and_changes_nothing(page: Page, tmp_pat
 
 def test_asked_again_right_after_a_correction_it_is_kept(page: Page) -> None:
     before = page.locator(".pp-ed").get_attribute("data-drawn")
+    settled(page)
     page.evaluate(
         """() => { document.querySelector(".pp-ed").editor.relabel(0, "lynx");
           document.querySelector("#pp-segment-run").click() }"""
@@ -205,7 +205,7 @@ def test_what_is_dragged_when_another_answer_comes_is_let_go_and_said_to_be_lost
     page.mouse.move(*at(page, 160, 160))
     page.mouse.up()
     assert boxes(page)[0] == CAT
-    assert page.evaluate("document.querySelector('.pp-ed').editor.selected") is None
+    page.wait_for_function("document.querySelector('.pp-ed').editor.selected === null")
     expect(page.locator(".pp-ed .pp-problem")).to_contain_text("Your last change was not kept")
 
 
@@ -258,9 +258,9 @@ def test_row_and_picture_point_at_each_other(page: Page) -> None:
     page.mouse.move(*at(page, 500, 200))
     expect(rows.nth(1)).to_have_attribute("data-hovered", "true")
     rows.nth(0).hover()
-    assert page.evaluate("document.querySelector('.pp-ed').editor.hovered") == 0
+    page.wait_for_function("document.querySelector('.pp-ed').editor.hovered === 0")
     rows.nth(1).locator("th").click()
-    assert page.evaluate("document.querySelector('.pp-ed').editor.selected") == 1
+    page.wait_for_function("document.querySelector('.pp-ed').editor.selected === 1")
     expect(page.locator(".pp-ed-label")).to_have_value("dog")
 
 
@@ -313,7 +313,8 @@ def test_zoom_keeps_what_is_under_the_pointer_there(page: Page) -> None:
 
 
 def test_threshold_overlays_and_floor_ask_the_server_nothing(page: Page) -> None:
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(500)  # until what follows the answer has begun
+    settled(page)
     asked: list[str] = []
     note = lambda request: asked.append(request.url)  # noqa: E731
     page.on("request", note)
@@ -341,15 +342,15 @@ def test_threshold_overlays_and_floor_ask_the_server_nothing(page: Page) -> None
 def test_a_finger_selects_and_moves_on_a_phone(browser: Any, page_server: Served) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, device_scale_factor=2)
     page = context.new_page()
-    page.set_default_timeout(20_000)
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
-    page.get_by_role("tab", name="Segment").click()
-    page.locator("#pp-segment-prompt").locator("input, textarea").fill("cat; dog")
-    page.locator("#pp-segment-run").click()
+    see_tasks(page)
+    ask(page, "Segment", "cat; dog")
     expect(page.locator("#pp-found tbody tr")).to_have_count(2)
     stage(page).scroll_into_view_if_needed()
-    page.wait_for_timeout(700)  # the page scrolls to the result by itself
+    page.wait_for_function(  # the page scrolls to the result by itself
+        "() => { const y = scrollY; return new Promise((is) => setTimeout(() => is(scrollY === y), 400)) }"
+    )
     side = page.evaluate("document.querySelector('.pp-ed').editor.scene.picture.w")
     page.touchscreen.tap(*at(page, side * 0.25, side * 0.5))
     expect(page.locator("#pp-found tbody tr").nth(0)).to_have_attribute("aria-selected", "true")

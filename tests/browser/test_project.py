@@ -14,10 +14,9 @@ from playwright.sync_api import Page, expect
 from pycocotools.coco import COCO
 
 from grounding.settings import Settings
+from tests.browser.acting import settled
 from tests.ui.echo import EchoPool
 from tests.ui.serving import free_port, serve
-
-PATIENCE_MS = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +47,11 @@ def opened(browser: Any, address: str, **look: Any) -> Iterator[Page]:
     """The page, whose script says nothing is wrong all the while."""
     context = browser.new_context(**({"viewport": {"width": 1400, "height": 1000}} | look))
     page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.goto(address, wait_until="domcontentloaded")
-    expect(page.locator(".pp-ed[data-drawn]")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
     yield page
     assert not wrong
     context.close()
@@ -64,7 +62,7 @@ def go(page: Page, name: str) -> None:
 
 
 def says(page: Page, where: str, words: str) -> None:
-    expect(page.locator(where)).to_contain_text(words, timeout=PATIENCE_MS)
+    expect(page.locator(where)).to_contain_text(words)
 
 
 def choose(page: Page, button: str, files: list[Path]) -> None:
@@ -76,8 +74,10 @@ def choose(page: Page, button: str, files: list[Path]) -> None:
 def ask(page: Page, prompt: str, count: int) -> None:
     box = page.locator("#pp-detect-prompt").locator("input, textarea")
     box.fill(prompt)
+    settled(page)
     page.locator("#pp-detect-run").click()
-    expect(page.locator("#pp-found tbody tr")).to_have_count(count, timeout=PATIENCE_MS)
+    expect(page.locator("#pp-found tbody tr")).to_have_count(count)
+    settled(page)  # until then nothing is decided about the picture
 
 
 def test_a_project_is_made_filled_reviewed_exported_and_there_again(
@@ -90,7 +90,7 @@ def test_a_project_is_made_filled_reviewed_exported_and_there_again(
         page.locator("#pp-new-project").click()
         says(page, "#pp-project-head", "0 pictures")
         choose(page, "#pp-project-add", pictures)
-        expect(page.locator(".pp-grid li")).to_have_count(3, timeout=PATIENCE_MS)
+        expect(page.locator(".pp-grid li")).to_have_count(3)
 
         page.locator("[data-act=review]").click()
         says(page, "#pp-member", "In project Garden · 1 of 3 · open")

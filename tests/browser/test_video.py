@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from grounding import video
+from grounding.types import Request, Result
+from tests.browser.acting import settled
 from tests.clip import clip
+from tests.ui.echo import Echo
 from tests.ui.serving import Served
 
 
@@ -25,7 +29,6 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Any, page_server: Served, walk: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(20_000)
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator("#pp-stage img, .pp-ed[data-drawn]").first).to_be_visible()
     page.locator("#pp-drop input[type=file]").set_input_files(walk)
@@ -48,6 +51,7 @@ def test_a_clip_is_asked_about_moment_by_moment_and_scrubbed_through_by_keys(pag
     before = len(page_server.pool.echo.requests)
     prompt(page, "cat; dog")
     expect(page.locator("#pp-album-takes")).to_contain_text("Each by itself: 16 calls")
+    settled(page)
     page.get_by_role("button", name="Ask about each of the 8 moments").click()
     expect(page.locator("#pp-strip .pp-count")).to_have_count(8)
     assert [each.images[0].size_wh for each in page_server.pool.echo.requests[before:]] == [(320, 192)] * 8
@@ -85,15 +89,25 @@ def test_a_correction_made_just_before_another_moment_is_shown_is_kept_and_count
     expect(page.locator("#pp-strip")).to_contain_text("14 objects in 8 asked about")  # nobody turned to another
 
 
+class Lasting(Echo):
+    """Its second answer grows until it is stopped."""
+
+    def stream(self, request: Request, stop: threading.Event | None = None) -> Iterator[Result]:
+        self.moment_s = 60.0 if self.requests else 0.1
+        yield from super().stream(request, stop)
+
+
 def test_stop_ends_it_between_two_moments(page: Page, page_server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_server.pool.echo, "moment_s", 4.0)  # time to press in, on a slow machine too
+    monkeypatch.setattr(page_server.pool, "echo", Lasting())
     page.locator("#pp-pick").scroll_into_view_if_needed()
     page.locator("#pp-moments").locator("input, textarea").fill("3")
     page.locator("#pp-pick").click()
     expect(thumbs(page)).to_have_count(3)
     prompt(page, "grow; cat; dog")
+    settled(page)
     page.locator("#pp-each").click()
     expect(page.locator("#pp-status")).to_contain_text("2 of 3")
+    expect(page.locator("#pp-status")).to_contain_text("1 so far")
     expect(page.locator("#pp-found tbody tr").first).to_be_visible()
     page.locator("#pp-detect-stop").click()
     expect(page.locator("#pp-report")).to_contain_text("You stopped this. 2 of 3 pictures were asked about")

@@ -53,6 +53,11 @@ class Held(Patient):
             self._may += count
             self._turn.notify_all()
 
+    def only(self, count: int) -> None:
+        """So many more, whatever was let before."""
+        with self._turn:
+            self._may = count
+
     def predict(self, request: Request, stop: threading.Event | None = None) -> Result:
         with self._turn:
             self.held += 1
