@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from grounding.types import Task
+from tests.browser.acting import ask, see_tasks, settled, until
 from tests.browser.files import choose_format, download
 from tests.ui.serving import Served
 from ui import examples
@@ -26,7 +27,6 @@ def tab(browser: Any, page_server: Served) -> Iterator[tuple[Page, list[str]]]:
     """The page, opened once: loading takes longer than any test. What goes wrong in it gathers in the list."""
     context = browser.new_context(viewport=DESKTOP)
     page = context.new_page()
-    page.set_default_timeout(20_000)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -52,20 +52,7 @@ def _ours(url: str, server: Served) -> bool:
 def open_page(page: Page, server: Served, query: str = "") -> None:
     page.goto(f"{server.address}/{query}", wait_until="domcontentloaded")
     expect(page.locator("#pp-stage img")).to_be_visible()
-    for tab in (
-        "Segment",
-        "Ask",
-        "Caption",
-        "Detect",
-    ):  # each is built when first seen, too late for words put in at once
-        page.get_by_role("tab", name=tab).click()
-        expect(page.locator(f"#pp-{tab.lower()}-run")).to_be_visible()
-
-
-def ask(page: Page, tab: str, words: str) -> None:
-    page.get_by_role("tab", name=tab).click()
-    page.locator(f"#pp-{tab.lower()}-prompt").locator("input, textarea").fill(words)
-    page.locator(f"#pp-{tab.lower()}-run").click()
+    see_tasks(page)
 
 
 def status(page: Page) -> Any:
@@ -107,6 +94,7 @@ def test_fifty_threshold_moves_redraw_and_never_call_the_model(page: Page, page_
     expect(area).not_to_have_text(first)
     page.locator("#pp-overlays").get_by_text("Polygon").click()
     page.wait_for_timeout(400)
+    settled(page)
     assert len(page_server.pool.echo.requests) == calls
     assert int(area.inner_text().replace(" ", "")) < int(first.replace(" ", ""))
 
@@ -140,10 +128,10 @@ def test_the_last_result_stays_until_stop_gives_the_page_back(page: Page, page_s
     pressed = time.monotonic()
     page.locator("#pp-detect-stop").click()
     expect(status(page)).to_contain_text("Stopped")
-    assert time.monotonic() - pressed < 3
+    assert time.monotonic() - pressed < 15, "by itself it would have answered after 20"
     expect(page.locator("#pp-detect-run")).to_be_enabled()
     assert page.locator("#pp-stage img").get_attribute("src") == shown
-    assert page_server.pool.echo.stopped
+    until(page, lambda: page_server.pool.echo.stopped)
 
 
 def test_what_a_model_or_a_person_writes_is_only_text(page: Page) -> None:
@@ -165,6 +153,7 @@ def test_a_key_reaches_the_model_and_stays_nowhere(page: Page, page_server: Serv
     page.locator("#pp-key input").fill(CANARY)
     ask(page, "Caption", "briefly")
     expect(status(page)).to_contain_text("Caption")
+    settled(page)
     assert page_server.pool.keys[-1] == CANARY
     kept = page.evaluate("() => JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert CANARY not in kept
@@ -181,7 +170,7 @@ def test_filters_rest_with_a_reason_where_the_model_has_none(page: Page, page_se
     open_page(page, page_server)
     page.get_by_text("Safety filters").click()
     expect(page.get_by_text("no safety filter")).to_be_visible()
-    assert page.locator(".pp-segmented input:not([disabled])").count() == 0
+    expect(page.locator(".pp-segmented input:not([disabled])")).to_have_count(0)
     page.locator("#pp-backend input").click()
     page.get_by_role("option", name="Gemini").click()
     expect(page.locator(".pp-segmented input:not([disabled])")).to_have_count(25)
@@ -191,6 +180,7 @@ def test_an_example_and_a_new_scene_bring_picture_and_prompt(page: Page) -> None
     prompt = page.locator("#pp-detect-prompt").locator("input, textarea")
     page.locator("#pp-gallery button.thumbnail-item").nth(1).click()
     expect(prompt).to_have_value(examples.shown()[1].prompts[Task.DETECT])
+    expect(page.locator("#pp-current")).to_contain_text(f"Scene {examples.shown()[1].seed}")
     chip = page.locator("#pp-current strong")
     name = chip.inner_text()
     page.get_by_role("button", name="New scene").click()
@@ -199,6 +189,7 @@ def test_an_example_and_a_new_scene_bring_picture_and_prompt(page: Page) -> None
 
 def test_asking_at_once_after_choosing_an_example_asks_about_that_example(page: Page, page_server: Served) -> None:
     open_page(page, page_server)
+    settled(page)
     page.locator("#pp-gallery button.thumbnail-item").nth(3).click()
     page.locator("#pp-detect-run:visible, #pp-segment-run:visible, #pp-ask-run:visible").first.click()
     expect(page.locator("#pp-current")).to_contain_text(f"Scene {examples.shown()[3].seed}")
@@ -248,9 +239,7 @@ def test_a_heic_picture_is_shown(page: Page) -> None:
     heic = Path(__file__).parents[1] / "fixtures" / "pictures" / "turned.heic"
     page.locator("#pp-drop input[type=file]").set_input_files(heic)
     expect(page.locator("#pp-current")).to_contain_text("64 × 48 px")
-    assert (
-        page.locator("#pp-stage img").evaluate("async (img) => { await img.decode(); return img.naturalWidth }") == 64
-    )
+    page.wait_for_function("document.querySelector('#pp-stage img')?.naturalWidth === 64")
 
 
 def test_a_photo_is_taken_with_the_camera(browser: Any, page_server: Served) -> None:
@@ -274,8 +263,9 @@ def test_nothing_runs_over_the_edge(page: Page, page_server: Served, size: Any, 
     ask(page, "Segment", "cat; a rather long label that has to be broken somewhere; شجرة كبيرة")
     expect(status(page)).to_contain_text("Found 3 objects")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    assert page.locator("body.dark").count() == (theme == "dark")
+    expect(page.locator("body.dark")).to_have_count(int(theme == "dark"))
     for control in ("#pp-segment-run", "#pp-save-labels", "#pp-drop"):
+        expect(page.locator(control)).to_be_visible()
         box = page.locator(control).bounding_box()
         assert box is not None
         assert box["x"] >= 0
@@ -287,10 +277,11 @@ def test_the_whole_way_works_by_keyboard_and_is_announced(page: Page) -> None:
     prompt = page.locator("#pp-detect-prompt").locator("input, textarea")
     prompt.focus()
     prompt.fill("cat")
+    settled(page)
     prompt.press("Enter")
     expect(status(page)).to_contain_text("Found 1 object")
     expect(status(page)).to_have_attribute("aria-live", "polite")
-    assert "drawn on it" in (page.locator("#pp-stage img").get_attribute("alt") or "")
+    expect(page.locator("#pp-stage img")).to_have_attribute("alt", re.compile("drawn on it"))
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement?.closest('#pp-save-labels') !== null"):
