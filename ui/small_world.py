@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from grounding.codecs.paligemma_prompts import LANGUAGES, PROMPTS
 from grounding.labels import split_labels
 from grounding.types import Task
 from scenes import KINDS
+from scenes.palette import COLOURS
 from ui.form import Form
 
 BUNDLED = "pinpoint-nano"
@@ -15,9 +17,19 @@ SCENES_ONLY = (
     f"{BUNDLED} knows only drawn scenes like the examples; about other pictures it mostly guesses. "
     "For photographs choose Gemini with your own key, or a large PaliGemma checkpoint, under Model."
 )
+QUESTIONS_ONLY = (
+    f"{BUNDLED} was taught four questions; its answer to any other means nothing. Ask: “How many cats are there?”, "
+    "“Is there a red car?”, “What colour is the dog?”, or “What is left of the tree?” (right of, above, below)."
+)
 _NAMES = {name for kind in KINDS.values() for name in (kind.name, kind.plural)}
 _FIRST = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS)})\b\s*")
 _SPOKEN = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS if each.language)}) ({'|'.join(LANGUAGES)})\b")
+_ANSWER = re.compile(rf"answer (?:{'|'.join(LANGUAGES)}) ")
+_ASKED = re.compile(
+    rf"how many (?P<many>.+) are there\?|is there an? (?:(?:{'|'.join(COLOURS)}) )?(?P<there>.+)\?"
+    r"|what colour is the (?P<coloured>.+)\?|what is (?:left of|right of|above|below) the (?P<beside>.+)\?"
+)
+"""As scenes.language asks in training."""
 
 
 def beyond(form: Form, *, drawn: bool) -> list[str]:
@@ -25,11 +37,26 @@ def beyond(form: Form, *, drawn: bool) -> list[str]:
     if form.model != BUNDLED:
         return []
     said = [] if drawn else [SCENES_ONLY]
-    if (spoken := _SPOKEN.match(form.text.lower())) and spoken[1] != "en":
+    text = " ".join(form.text.lower().split())
+    if (spoken := _SPOKEN.match(text)) and spoken[1] != "en":
         said.append(f"{BUNDLED} answers in English only.")
     if form.task in (Task.DETECT, Task.SEGMENT):
-        labels = form.labels or split_labels(_FIRST.sub("", form.text.lower(), count=1))  # of a prompt word for word
-        strange = [f"“{label[:40]}”" for label in labels if not _NAMES.intersection(re.findall(r"\w+", label.lower()))]
-        if strange:
-            said.append(f"{BUNDLED} has no word for {' or '.join(strange[:3])}. It knows: {', '.join(KINDS)}.")
+        said += _strange(form.labels or split_labels(_FIRST.sub("", text, count=1)))  # of a prompt word for word
+    elif form.task is Task.ASK and (question := _ANSWER.sub("", text, count=1)) and not _FIRST.match(question):
+        said += _untaught(question)
     return said
+
+
+def _strange(labels: Sequence[str]) -> list[str]:
+    strange = [f"“{label[:40]}”" for label in labels if not _NAMES.intersection(re.findall(r"\w+", label.lower()))]
+    known = f"It knows: {', '.join(KINDS)}."
+    return [f"{BUNDLED} has no word for {' or '.join(strange[:3])}. {known}"] if strange else []
+
+
+def _untaught(question: str) -> list[str]:
+    asked = _ASKED.fullmatch(question)
+    if asked is None:
+        return [QUESTIONS_ONLY]
+    ((how, thing),) = ((how, thing) for how, thing in asked.groupdict().items() if thing)
+    names = {kind.plural for kind in KINDS.values()} if how == "many" else KINDS.keys()
+    return [] if thing in names else _strange([thing]) or [QUESTIONS_ONLY]
