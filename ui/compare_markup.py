@@ -16,6 +16,7 @@ from ui.markup import dollars, safe
 from ui.messages import Problem, explanation, headline
 from ui.state import Kept
 from ui.trial import Against, Side, Trial, against_truth, agreement, lonely
+from ui.truth_markup import how_well
 
 WORDS = {
     Verdict.RELABELLED: "another label",
@@ -165,8 +166,7 @@ def against(truth: Against | None) -> str:
         return ""
     ious = list(truth.ious.values())
     words = [f"{len(ious)} of {truth.true} true ones found"]
-    if ious:
-        words.append(f"mean IoU {sum(ious) / len(ious):.2f}")
+    words += how_well(ious, list(truth.mask_ious.values()))
     if truth.invented:
         words.append(f"{truth.invented} not there")
     unclear = f" “{safe(truth.unclear[0])}” has no plain meaning in this scene." if truth.unclear else ""

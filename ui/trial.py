@@ -197,9 +197,13 @@ def spread(trial: Trial, least_iou: float) -> Stability:
 
 @dataclass(frozen=True)
 class Against:
-    """One answer held against what truly is in a drawn scene. ious: of its objects that are there, by their place."""
+    """One answer held against what truly is in a drawn scene. ious: of its objects that are there, by their place.
+
+    mask_ious: of those of them that have a mask.
+    """
 
     ious: Mapping[int, float]
+    mask_ious: Mapping[int, float]
     true: int
     invented: int
     unclear: tuple[str, ...]
@@ -213,8 +217,9 @@ def against_truth(trial: Trial, side: Side) -> Against | None:
     known = truth.truth(scene, asked)
     found = compare(side.found, known.detections, (_SIDE_PX, _SIDE_PX))
     ious = {pair.first: pair.iou for pair in found.pairs}
+    mask_ious = {pair.first: pair.mask_iou for pair in found.pairs if pair.mask_iou is not None}
     invented = set(found.only_first) - unasked(scene, asked, side.found)
-    return Against(ious, len(known.detections), len(invented), known.unclear)
+    return Against(ious, mask_ious, len(known.detections), len(invented), known.unclear)
 
 
 @functools.lru_cache(16)

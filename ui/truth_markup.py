@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ui.markup import safe
+from collections.abc import Sequence
+
+from grounding.matching import LEAST_IOU, Pair
+from ui.markup import counted, safe
 from ui.truth import Held
 
 
@@ -12,14 +15,13 @@ def held(held: Held) -> str:
         return f'<p class="pp-hint">In this scene there truly is: {safe(held.caption)}.</p>'
     pairs = held.comparison.pairs
     facts = [f"{len(pairs)} of {len(held.true)} found"]
-    if pairs:
-        facts.append(f"mean IoU {sum(pair.iou for pair in pairs) / len(pairs):.2f}")
+    facts += how_well([pair.iou for pair in pairs], [pair.mask_iou for pair in pairs if pair.mask_iou is not None])
     if extra := len(held.comparison.only_first):
         facts.append(f"{extra} not there")
     if held.beside:
         facts.append(f"{held.beside} not asked for")
     unclear = "".join(f"<li>“{safe(words)}” has no plain meaning in this scene.</li>" for words in held.unclear)
-    lines = [_truth_line(held.found[p.first].label, "found", p.iou, p.mask_iou) for p in pairs]
+    lines = [_truth_line(held.found[p.first].label, _verdict(p), p.iou, p.mask_iou) for p in pairs]
     lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]
     lines += [_truth_line(held.found[k].label, "not there") for k in held.comparison.only_first]
     table = (
@@ -31,7 +33,23 @@ def held(held: Held) -> str:
     return head + (table if lines else "") + (f'<ul class="pp-picture-notes">{unclear}</ul>' if unclear else "")
 
 
+def how_well(ious: Sequence[float], mask_ious: Sequence[float]) -> list[str]:
+    """ "mean IoU 0.93 of boxes, 0.63 of masks", and how many masks are off: a box may sit well and its mask not."""
+    if not ious:
+        return []
+    boxes = f"mean IoU {sum(ious) / len(ious):.2f}"
+    if not mask_ious:
+        return [boxes]
+    said = [f"{boxes} of boxes", f"{sum(mask_ious) / len(mask_ious):.2f} of masks"]
+    off = sum(each < LEAST_IOU for each in mask_ious)
+    return [*said, *([f"{counted(off, 'mask')} under {LEAST_IOU:.2f}"] if off else [])]
+
+
+def _verdict(pair: Pair) -> str:
+    return "found, mask off" if pair.mask_iou is not None and pair.mask_iou < LEAST_IOU else "found"
+
+
 def _truth_line(label: str, verdict: str, iou: float | None = None, mask_iou: float | None = None) -> str:
     numbers = "".join(f"<td>{'–' if value is None else f'{value:.2f}'}</td>" for value in (iou, mask_iou))
-    tone = {"found": "good", "missed": "warn"}.get(verdict, "stop")
+    tone = {"found": "good", "found, mask off": "warn", "missed": "warn"}.get(verdict, "stop")
     return f'<tr><th scope="row"><bdi>{safe(label)}</bdi></th><td data-tone="{tone}">{verdict}</td>{numbers}</tr>'

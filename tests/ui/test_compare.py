@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import scenes
 from grounding import images
 from grounding.agreement import Verdict
-from grounding.types import FULL_FRAME, Box, Detection, Point, Task
+from grounding.types import FULL_FRAME, Box, Detection, Point, SoftMask, Task
 from tests.ui.comparing import asked, form, told, words
 from ui import actions, compare_markup, trial
 from ui.desk import Desk
@@ -129,6 +131,25 @@ def test_a_scenes_truth_stands_beside_either_side(desk: Desk) -> None:
     found = [trial.against_truth(one, side) for side in one.sides]
     assert [each and each.invented for each in found] == [0, 1], "what is there is not invented, asked for or not"
     assert trial.against_truth(told(true, true, Session(given.picture)), made.sides[0]) is None
+
+
+def test_against_the_truth_masks_count_beside_boxes(desk: Desk) -> None:
+    scene = scenes.compose(49, size_px=448)
+    given = actions.give(images.load(Image.fromarray(scene.image)), desk.shelf)
+    true = [Detection(each.label, each.box, mask=each.mask) for each in scene.objects]
+    corner = SoftMask(np.ones((1, 1), np.float32), Box(0, 0, 0.01, 0.01))
+    poor = [replace(true[0], mask=corner), *true[1:]]
+    labels = "; ".join(dict.fromkeys(each.label for each in true))
+    made = told(true, poor, Session(given.picture, scene=49), labels)
+    perfect, off = (trial.against_truth(made, side) for side in made.sides)
+    assert perfect
+    assert off
+    assert min(perfect.mask_ious.values()) > 0.95
+    assert off.mask_ious[0] == 0
+    masks = [sum(each.mask_ious.values()) / 3 for each in (perfect, off)]
+    said = words(compare_markup.board(made, 0.5))
+    assert f"of boxes, {masks[0]:.2f} of masks. " in said
+    assert f"of boxes, {masks[1]:.2f} of masks, 1 mask under 0.50. " in said
 
 
 @pytest.mark.parametrize("task", [Task.DETECT, Task.SEGMENT])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 import scenes
-from grounding.types import Detection, Outcome, Result, Review, Task, View
+from grounding.types import Box, Detection, Outcome, Result, Review, SoftMask, Task, View
 from ui import truth_markup
 from ui.state import Answer, Session
 from ui.truth import hold
@@ -25,7 +27,29 @@ def test_a_perfect_answer_is_told_so():
     assert held.comparison is not None
     assert len(held.comparison.pairs) == len(TRUE)
     assert all(pair.iou > 0.98 and (pair.mask_iou or 0) > 0.98 for pair in held.comparison.pairs)
-    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU" in truth_markup.held(held)
+    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU 1.00 of boxes, 1.00 of masks<" in truth_markup.held(held)
+
+
+def test_a_mask_that_lies_beside_its_thing_is_no_plain_success_however_well_its_box_sits():
+    first, *others = TRUE
+    corner = SoftMask(np.ones((1, 1), np.float32), Box(first.box.x1, first.box.y1, first.box.x1 + 0.01, first.box.y2))
+    found = (
+        Detection(first.label, box=first.box, mask=corner),
+        *(Detection(o.label, box=o.box, mask=o.mask) for o in others),
+    )
+    held = hold(answered(*found, task=Task.SEGMENT), View())
+    assert held is not None
+    assert held.comparison is not None
+    masks = [pair.mask_iou or 0 for pair in held.comparison.pairs]
+    words = truth_markup.held(held)
+    assert f"mean IoU 1.00 of boxes, {sum(masks) / len(masks):.2f} of masks, 1 mask under 0.50<" in words
+    assert words.count('<td data-tone="warn">found, mask off</td>') == 1
+    assert words.count('<td data-tone="good">found</td>') == len(others)
+
+
+def test_of_boxes_alone_no_mask_is_spoken_of():
+    held = hold(answered(*(Detection(o.label, box=o.box) for o in TRUE)), View())
+    assert f"{len(TRUE)} of {len(TRUE)} found, mean IoU 1.00<" in (truth_markup.held(held) if held else "")
 
 
 def test_what_was_missed_and_what_was_invented_are_both_counted():
