@@ -18,7 +18,7 @@ import gradio as gr
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
-from ui import corrections, projects
+from ui import corrections, markup, projects
 from ui.components import SceneView
 from ui.desk import Desk
 from ui.messages import Problem, attempt
@@ -82,8 +82,11 @@ def build_table() -> gr.HTML:
     return gr.HTML("", html_template='<div class="pp-ed-table"></div>', apply_default_css=False, elem_id="pp-found")
 
 
-def wire(editor: Editor, view: list[Any], session: gr.State, desk: Desk) -> None:
-    """The view's widgets talk to the page alone; corrections go to the session, and on to the picture's project."""
+def wire(editor: Editor, view: list[Any], status: gr.HTML, session: gr.State, desk: Desk) -> None:
+    """The view's widgets talk to the page alone; corrections go to the session, and on to the picture's project.
+
+    status: says how many objects there are.
+    """
 
     def edit(now: Session, posted: gr.EventData, request: gr.Request) -> list[Any]:
         post, visitor = posted._data, str(request.session_hash)
@@ -91,13 +94,15 @@ def wire(editor: Editor, view: list[Any], session: gr.State, desk: Desk) -> None
         number = post.get("sequence") if isinstance(post, dict) else None
         receipt: dict[str, Any] = {"sequence": number if isinstance(number, int) else None}
         if isinstance(made, Problem):
-            return [gr.skip(), {**receipt, "ok": False, "said": made.text}]
-        return [made, {**receipt, "ok": True, "said": ""}]
+            return [gr.skip(), {**receipt, "ok": False, "said": made.text}, gr.skip()]
+        told, now_told = _told(now), _told(made)
+        stays = told == now_told or desk.runs.running(visitor)  # a question under way has it
+        return [made, {**receipt, "ok": True, "said": ""}, gr.skip() if stays else now_told]
 
     editor.stage.edit(
         edit,
         [session],
-        [session, editor.receipt],
+        [session, editor.receipt, status],
         queue=False,
         show_progress="hidden",
         trigger_mode="multiple",
@@ -105,3 +110,8 @@ def wire(editor: Editor, view: list[Any], session: gr.State, desk: Desk) -> None
     )
     changes: list[Callable[..., Any]] = [widget.change for widget in view]
     gr.on(changes, None, view, None, js=_LOOKS, queue=False, show_progress="hidden")
+
+
+def _told(session: Session) -> str:
+    pages = session.document.pages if session.document else 0
+    return markup.answered(session.answer, pages) if session.answer else ""

@@ -10,6 +10,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
 
 from PIL import Image
 
@@ -19,7 +20,7 @@ from grounding.editing import PERSON
 from grounding.images import jpeg_uri
 from grounding.labels import split_labels
 from grounding.types import Note, NoteKind, Outcome, Result, SafetyRating, SafetyReport, Stage, Task, Usage
-from ui.messages import Problem, explanation, headline, missed
+from ui.messages import Problem, explanation, missed, standing
 from ui.state import Answer, Kept
 
 LOGO = (
@@ -172,8 +173,10 @@ def answered(answer: Answer, pages: int = 0) -> str:
     """
     result = answer.result
     asked = split_labels(answer.prompt) if answer.task in (Task.DETECT, Task.SEGMENT) else ()
-    tone = "warn" if missed(result, asked) and _TONES[result.outcome] == "good" else _TONES[result.outcome]
-    head = _status(tone, f"<strong>{safe(headline(result, answer.task, asked))}</strong>{_asked(answer)}")
+    own = result if answer.said is None else replace(result, detections=answer.said)
+    tone = "warn" if missed(own, asked) and _TONES[result.outcome] == "good" else _TONES[result.outcome]
+    words = standing(result, answer.said, answer.task, asked)
+    head = _status(tone, f"<strong>{safe(words)}</strong>{_asked(answer)}")
     if result.outcome is Outcome.BLOCKED:
         return head + blocked(result.safety)
     if why := explanation(result, answer.task):

@@ -6,12 +6,13 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from grounding.editing import kept
 from grounding.errors import GroundingError, RateLimited, Stopped
 from grounding.exports import IMPORTED
-from grounding.types import NoteKind, Outcome, Result, Stage, Task
+from grounding.types import Detection, NoteKind, Outcome, Result, Stage, Task
 
 log = logging.getLogger("pinpoint")
 
@@ -70,12 +71,13 @@ def missed(result: Result, asked: Sequence[str]) -> bool:
 def headline(result: Result, task: Task, asked: Sequence[str] = ()) -> str:
     """What became of a request, in a few words. asked: the labels that were looked for."""
     count = len(result.detections)
-    found = f"{count} {'object' if count == 1 else 'objects'}"
+    found = _objects(count)
     if missed(result, asked) and result.outcome in (Outcome.FOUND, Outcome.REPAIRED):
         return f"None of what was asked for; {count} {'other object' if count == 1 else 'other objects'}"
     match result.outcome:
         case Outcome.FOUND:
-            return f"Found {found}" if count else {Task.CAPTION: "Caption", Task.ASK: "Answer"}.get(task, "Answer")
+            words = {Task.CAPTION: "Caption", Task.ASK: "Answer"}.get(task, "No object left")
+            return f"Found {found}" if count else words
         case Outcome.NONE:
             return "An empty answer" if task in (Task.CAPTION, Task.ASK) else "Nothing found"
         case Outcome.BLOCKED:
@@ -88,6 +90,27 @@ def headline(result: Result, task: Task, asked: Sequence[str] = ()) -> str:
             return "Answered in words, without places" if _in_words(result) else "Could not read the answer"
         case Outcome.FAILED:
             return "No answer came"
+
+
+def standing(result: Result, said: Sequence[Detection] | None, task: Task, asked: Sequence[str] = ()) -> str:
+    """`headline` of what the model gave, and how many objects there are now where corrections changed their number.
+
+    said: what the model gave; None where nobody corrected anything.
+    """
+    if said is None:
+        return headline(result, task, asked)
+    now = len(kept(result.detections))
+    parts = [headline(replace(result, detections=tuple(said)), task, asked)]
+    if not said and now:
+        drawn = f"{_objects(now)} drawn"
+        parts = [*parts, drawn] if task in (Task.CAPTION, Task.ASK) else [drawn]
+    elif now != len(said):
+        parts.append(f"{now} after corrections")
+    return " · ".join(parts)
+
+
+def _objects(count: int) -> str:
+    return f"{count} {'object' if count == 1 else 'objects'}"
 
 
 def _in_words(result: Result) -> bool:

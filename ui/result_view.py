@@ -92,7 +92,7 @@ def _usefulness(name: str) -> int:
 
 def wire(result: ResultView, session: gr.State, desk: Desk) -> None:
     """The controls move the picture in the page; corrections go to the session, and from it into the downloads."""
-    editor.wire(result.editor, result.view, session, desk)
+    editor.wire(result.editor, result.view, result.status, session, desk)
 
 
 def _report(session: Session) -> str:

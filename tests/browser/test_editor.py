@@ -222,6 +222,17 @@ def test_a_verdict_is_one_key_or_one_click_and_the_rejected_are_no_labels(page: 
     expect(page.locator("#pp-found tbody tr").nth(0)).to_have_attribute("data-review", "open")
 
 
+def test_the_status_follows_what_is_deleted_and_brought_back(page: Page) -> None:
+    status = page.locator("#pp-status strong")
+    expect(status).to_have_text("Found 2 objects")
+    page.locator("#pp-found tbody tr").nth(1).click()
+    stage(page).focus()
+    stage(page).press("Delete")
+    expect(status).to_have_text("Found 2 objects · 1 after corrections")
+    stage(page).press("Control+z")
+    expect(status).to_have_text("Found 2 objects")
+
+
 def test_what_is_drawn_is_asked_for_its_name_at_its_corner(page: Page) -> None:
     name = page.get_by_label("Label of this object")
     stage(page).press("b")

@@ -17,7 +17,7 @@ from grounding import images
 from grounding.settings import Settings
 from grounding.types import Box, Detection, Outcome, Result, Task
 from tests.ui.echo import EchoPool
-from ui import actions, app
+from ui import actions, app, corrections
 from ui.desk import Desk
 from ui.messages import BUSY
 from ui.state import Answer, Session, Shelf
@@ -69,6 +69,21 @@ def test_nothing_takes_the_place_of_an_answer_that_is_on_its_way(
 ) -> None:
     (said,) = built[0][name](*given, ME).values()
     assert BUSY.text in said
+
+
+def test_a_correction_is_told_of_in_the_status_but_not_in_the_place_of_a_question_on_its_way(
+    built: tuple[dict[str, Callable[..., Any]], Desk], session: Session, request: pytest.FixtureRequest
+) -> None:
+    cat = {"id": 0, "label": "cat", "box": [0, 0, 0.5, 0.5], "point": None, "review": "open", "mask": None}
+    scene = corrections.scene(session)
+    assert scene is not None
+    post = gr.EventData(None, {"key": scene["key"], "sequence": 1, "objects": [cat]})
+    drawn, receipt, status = built[0]["edit"](session, post, ME)
+    assert receipt["ok"]
+    assert "1 object drawn" in status
+    assert built[0]["edit"](drawn, post, ME)[2] == gr.skip(), "nothing new"
+    request.getfixturevalue("busy")
+    assert built[0]["edit"](session, post, ME)[2] == gr.skip()
 
 
 def test_a_preview_of_a_download_leaves_no_file(

@@ -12,6 +12,7 @@ from grounding.backend import Capabilities, Loading
 from grounding.backend import Stage as Loadings
 from grounding.settings import Settings
 from grounding.types import (
+    Box,
     Detection,
     Estimate,
     Harm,
@@ -19,6 +20,7 @@ from grounding.types import (
     NoteKind,
     Outcome,
     Result,
+    Review,
     SafetyRating,
     SafetyReport,
     SelfTest,
@@ -141,6 +143,37 @@ def test_a_cut_answer_says_where_it_was_cut() -> None:
     note = Note(NoteKind.CUT, "The answer was cut at 64 tokens: 7 whole, 1 partial.")
     cut = Result(Outcome.TRUNCATED, detections=(Detection("cat"),) * 7, notes=(note,))
     assert "7 whole, 1 partial" in markup.answered(Answer(Task.DETECT, "cat", "m", cut))
+
+
+TWO = (Detection("cat", Box(0, 0, 0.5, 0.5), id=0), Detection("dog", Box(0.5, 0.5, 1, 1), id=1))
+DRAWN = Detection("cup", Box(0, 0, 0.1, 0.1), id=2)
+
+
+@pytest.mark.parametrize(
+    ("task", "said", "now", "told"),
+    [
+        pytest.param(Task.DETECT, None, TWO, "Found 2 objects", id="not corrected"),
+        pytest.param(Task.DETECT, TWO, (replace(TWO[0], label="lynx"), TWO[1]), "Found 2 objects", id="renamed"),
+        pytest.param(Task.DETECT, TWO, TWO[:1], "Found 2 objects · 1 after corrections", id="one deleted"),
+        pytest.param(Task.DETECT, TWO, (), "Found 2 objects · 0 after corrections", id="all deleted"),
+        pytest.param(
+            Task.DETECT,
+            TWO,
+            (replace(TWO[0], review=Review.REJECTED), TWO[1]),
+            "Found 2 objects · 1 after corrections",
+            id="one rejected",
+        ),
+        pytest.param(Task.SEGMENT, TWO, (*TWO, DRAWN), "Found 2 objects · 3 after corrections", id="one drawn"),
+        pytest.param(Task.DETECT, (), (DRAWN,), "1 object drawn", id="drawn where nothing was found"),
+        pytest.param(Task.DETECT, (), (), "No object left", id="and deleted again"),
+        pytest.param(Task.CAPTION, (), (DRAWN,), "Caption · 1 object drawn", id="drawn beside words"),
+    ],
+)
+def test_the_status_says_what_the_model_found_and_what_corrections_left(
+    task: Task, said: tuple[Detection, ...] | None, now: tuple[Detection, ...], told: str
+) -> None:
+    html = markup.answered(Answer(task, "cat; dog", "m", Result(Outcome.FOUND, "A cup.", now), said=said))
+    assert f"<strong>{told}</strong>" in html
 
 
 def test_only_other_things_found_is_not_shown_in_green() -> None:
