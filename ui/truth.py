@@ -25,7 +25,8 @@ class Held:
     """image: the scene with the truth drawn; caption: the scene in words; true: what was asked for and is there.
 
     comparison: the answer (first) against `true` (second); None where no places were asked for yet. beside: how many
-    objects of the answer are neither right nor wrong, for nobody asked for them.
+    objects of the answer are neither right nor wrong, for nobody asked for them. corrected: it is no longer the model's
+    answer that is compared, but what a person made of it.
     """
 
     image: Image.Image
@@ -35,6 +36,7 @@ class Held:
     comparison: Comparison | None
     unclear: tuple[str, ...]
     beside: int
+    corrected: bool
 
 
 def hold(session: Session, view: View) -> Held | None:
@@ -47,13 +49,21 @@ def hold(session: Session, view: View) -> Held | None:
     asked = split_labels(answer.prompt) if answer and places else scenes.LABELS
     known = truth.truth(scene, asked)
     said = labels_of(answer).detections if answer and places else ()
+    corrected = answer is not None and answer.said is not None and made_others(said, answer.said)
     beside = unasked(scene, asked, said)
     found = tuple(each for place, each in enumerate(said) if place not in beside)
     masks = answer is not None and answer.task is Task.SEGMENT
     shown = View(("mask", "box", "label") if masks else ("box", "label"), view.threshold)
     image = overlays.render(Image.fromarray(scene.image), known.detections, shown, max_side=SHOWN_SIDE)
     comparison = compare(found, known.detections, (_SIDE_PX, _SIDE_PX), threshold=view.threshold) if places else None
-    return Held(image, truth.in_words(scene), known.detections, found, comparison, known.unclear, len(beside))
+    return Held(
+        image, truth.in_words(scene), known.detections, found, comparison, known.unclear, len(beside), corrected
+    )
+
+
+def made_others(labels: Sequence[Detection], said: Sequence[Detection]) -> bool:
+    """Whether a person took away, changed or drew something, so that `labels` are not what the model gave, `said`."""
+    return len(labels) != len(said) or any(each.origin is not None and each.origin.edited for each in labels)
 
 
 def unasked(scene: Scene, asked: Sequence[str], found: Sequence[Detection]) -> set[int]:

@@ -10,7 +10,10 @@ from ui.truth import Held
 
 
 def held(held: Held) -> str:
-    """An answer held against the truth: how much was found, how well each sits, what was missed and what invented."""
+    """An answer held against the truth: how much was found, how well each sits, what was missed and what invented.
+
+    What a person corrected is said to be so: the model is not blamed for it, nor praised.
+    """
     if held.comparison is None:
         return f'<p class="pp-hint">In this scene there truly is: {safe(held.caption)}.</p>'
     pairs = held.comparison.pairs
@@ -24,12 +27,14 @@ def held(held: Held) -> str:
     lines = [_truth_line(held.found[p.first].label, _verdict(p), p.iou, p.mask_iou) for p in pairs]
     lines += [_truth_line(held.true[k].label, "missed") for k in held.comparison.only_second]
     lines += [_truth_line(held.found[k].label, "not there") for k in held.comparison.only_first]
+    what = "The corrected labels" if held.corrected else "The answer"
     table = (
-        '<div class="pp-table"><table><caption>The answer against the ground truth</caption><thead><tr>'
+        f'<div class="pp-table"><table><caption>{what} against the ground truth</caption><thead><tr>'
         '<th scope="col">Label</th><th scope="col">Verdict</th><th scope="col">Box IoU</th>'
         f'<th scope="col">Mask IoU</th></tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
     )
-    head = f'<p class="pp-truth-sum"><strong>{", ".join(facts)}</strong></p>'
+    as_now = "After your corrections: " if held.corrected else ""
+    head = f'<p class="pp-truth-sum"><strong>{as_now}{", ".join(facts)}</strong></p>'
     return head + (table if lines else "") + (f'<ul class="pp-picture-notes">{unclear}</ul>' if unclear else "")
 
 

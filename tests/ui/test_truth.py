@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 import scenes
-from grounding.types import Box, Detection, Outcome, Result, Review, SoftMask, Task, View
+from grounding.types import Box, Detection, Origin, Outcome, Result, Review, SoftMask, Task, View
 from ui import truth_markup
 from ui.state import Answer, Session
 from ui.truth import hold
@@ -77,6 +77,21 @@ def test_what_a_person_rejected_is_not_found():
     found = [Detection(o.label, box=o.box, review=Review.REJECTED) for o in TRUE]
     held = hold(answered(*found), View())
     assert f"0 of {len(TRUE)} found<" in (truth_markup.held(held) if held else "")
+
+
+def test_what_a_person_deleted_renamed_or_drew_is_not_laid_at_the_models_door():
+    said = tuple(Detection(o.label, box=o.box, id=k, origin=Origin("m", "m", "")) for k, o in enumerate(TRUE))
+    now = answered(*said)
+    assert now.answer is not None
+    edited = Origin("m", "m", "", edited=True)
+    renamed = (replace(said[0], label="thing", origin=edited), *said[1:])
+    for labels, corrected in ((said, False), (said[1:], True), (renamed, True)):
+        result = replace(now.answer.result, detections=labels)
+        held = hold(replace(now, answer=replace(now.answer, result=result, said=said)), View())
+        words = truth_markup.held(held) if held else ""
+        assert ("After your corrections: " in words) is corrected
+        assert ("The corrected labels against the ground truth" in words) is corrected
+        assert ("The answer against the ground truth" in words) is not corrected
 
 
 def test_an_expression_the_scene_gives_no_meaning_is_not_held_against_the_model():
