@@ -23,6 +23,7 @@ from ui import (
     api,
     batch_page,
     batch_panel,
+    caution,
     compare_page,
     cut_panel,
     editor,
@@ -86,6 +87,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
                 with gr.Column(elem_id="pp-result"):
                     sheets = strip.build()
                     album = album_panel.build()
+                    careful = caution.build()
                     cut = cut_panel.build()
                     left = left_behind.build()
                     bar = project_bar.build()
@@ -110,6 +112,7 @@ def create(settings: Settings, pool: Pool) -> gr.Blocks:
         request_panel.wire(asked, around, desk)
         shown += [album_panel.wire(album, asked.task, around, take, desk), estimate_lines.wire(around, desk)]
         result_view.wire(result, session, desk)
+        shown += [caution.wire(careful, session)]
         shown += [left_behind.wire(left, session, pictures.current, result, desk)]
         shown += [exports_panel.wire(take, session, result, desk)]  # hears of corrections itself
         in_project = project_bar.wire(bar, session, pictures, result, desk)

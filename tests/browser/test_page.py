@@ -205,6 +205,12 @@ def test_the_small_model_says_what_it_does_not_know(page: Page, page_server: Ser
     expect(line).not_to_contain_text("drawn scenes")
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(line).to_contain_text("knows only drawn scenes")
+    beside = page.locator("#pp-caution")
+    expect(beside).to_be_hidden()
+    ask(page, "Detect", "cat")
+    expect(beside).to_contain_text("knows only drawn scenes")
+    page.locator("#pp-gallery button.thumbnail-item").first.click()
+    expect(beside).to_be_hidden()
 
 
 def test_tabs_are_gone_through_by_arrow_keys(page: Page) -> None:
