@@ -14,8 +14,8 @@ from grounding.images import Picture
 from grounding.types import Task
 from scenes.things import KINDS
 
-SEEDS = (49, 57, 29, 72, 11, 51, 127, 63)
-"""Clear, varied scenes of those where the bundled model finds all that is asked."""
+SEEDS = (70, 57, 344, 51, 397, 380, 20, 320)
+"""Clear, varied scenes that the bundled model answers rightly in every task; tests/ui/test_examples.py asks it."""
 
 SIDE_PX = 768
 THUMBNAIL_PX = 176
@@ -42,7 +42,7 @@ def compose(seed: int) -> Example:
     counts = Counter(thing.label for thing in found)
     labels = [label for label, _ in counts.most_common()]
     title = ", ".join(label if count == 1 else f"{count} × {label}" for label, count in counts.items())
-    return Example(seed, title, _prompts(labels, counts), Image.fromarray(scene.image))
+    return Example(seed, title, _prompts(labels), Image.fromarray(scene.image))
 
 
 @functools.cache
@@ -51,15 +51,12 @@ def shown() -> tuple[Example, ...]:
     return tuple(compose(seed) for seed in SEEDS)
 
 
-def _prompts(labels: list[str], counts: Counter[str]) -> dict[Task, str]:
+def _prompts(labels: list[str]) -> dict[Task, str]:
     if not labels:
         return {Task.CAPTION: "", Task.ASK: "What is in the picture?", Task.DETECT: "house", Task.SEGMENT: "house"}
-    first = labels[0]
-    several = f"How many {KINDS[first].plural} are there?"
-    one = f"What colour is the {first}?"
     return {
         Task.CAPTION: "",
-        Task.ASK: several if counts[first] > 1 else one,
+        Task.ASK: f"How many {KINDS[labels[0]].plural} are there?",  # what it answers best; colours are often wrong
         Task.DETECT: "; ".join(labels[:4]),
         Task.SEGMENT: "; ".join(labels[:2]),
     }
