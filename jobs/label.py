@@ -108,6 +108,7 @@ def _write_all(args: argparse.Namespace, sources: Sequence[Source], job: Job, jo
     for loss in reread(answers, form, Bundle(files), args.threshold):
         _say(f"in {args.format}: {loss}")
     _say(f"{len(sources) - unlabelled} of {len(sources)} pictures labelled")
+    _say(f"Wrote {args.out / next(iter(files))}" if len(files) == 1 else f"Wrote {len(files)} files in {args.out}")
     return SOME_FAILED if unlabelled else DONE
 
 

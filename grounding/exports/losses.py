@@ -64,7 +64,7 @@ _NOUNS = {
     Aspect.POINT: ("point", "points"),
     Aspect.SCORE: ("score", "scores"),
     Aspect.TOKENS: ("set of mask tokens", "sets of mask tokens"),
-    Aspect.ORIGIN: ("origin", "origins"),
+    Aspect.ORIGIN: ("note on who or what made a label", "notes on who or what made a label"),
     Aspect.REVIEW: ("review", "reviews"),
     Aspect.TEXT: ("text", "texts"),
     Aspect.ANSWER: ("answer", "answers"),

@@ -141,15 +141,18 @@ def test_coco_leaves_out_what_is_not_labelled(here: Path, service: StandIn) -> N
     assert [row["picture"] for row in errors()] == ["b.png"]
 
 
+SPELLED = "1 label spelled otherwise (“Cat” is now “cat”)"
+UNMADE = "2 notes on who or what made a label left out"
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
         pytest.param("labelme", [], id="nothing of the objects"),
-        pytest.param("cvat", ["1 label spelled otherwise (“Cat” is now “cat”)", "2 origins left out"],
-                     id="a spelling, and where they came from"),
-        pytest.param("yolo", ["1 label spelled otherwise (“Cat” is now “cat”)", "2 origins left out"], id="the same"),
+        pytest.param("cvat", [SPELLED, UNMADE], id="a spelling, and where they came from"),
+        pytest.param("yolo", [SPELLED, UNMADE], id="the same"),
     ],
-)  # fmt: skip
+)
 def test_what_a_format_loses_is_said(
     here: Path, service: StandIn, capsys: pytest.CaptureFixture[str], form: str, said: list[str]
 ) -> None:
@@ -160,7 +163,17 @@ def test_what_a_format_loses_is_said(
     lines = capsys.readouterr().err.splitlines()
     lost = [line.removeprefix(f"in {form}: ") for line in lines if line.startswith("in ")]
     assert lost == ["1 picture without an answer left out", *said, "notes on 1 answer left out"]
-    assert lines[-1] == "1 of 2 pictures labelled"
+    assert "1 of 2 pictures labelled" in lines
+
+
+@pytest.mark.parametrize(("form", "said"), [("json", "Wrote out/results.json"), ("yolo", "Wrote 2 files in out")])
+def test_it_ends_with_where_the_files_are_as_the_folder_was_given(
+    here: Path, service: StandIn, capsys: pytest.CaptureFixture[str], form: str, said: str
+) -> None:
+    service.says(reply(BOX))
+    assert run(picture(here / "a.png"), "--labels", "cat", "--format", form) == 0
+    assert capsys.readouterr().err.splitlines()[-1] == said
+    assert Path("out/results.json").is_file() == (form == "json")
 
 
 def test_pressing_ctrl_c_keeps_what_was_done_and_names_the_rest(

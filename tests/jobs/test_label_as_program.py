@@ -31,7 +31,7 @@ def test_as_a_program_it_labels_reports_and_exits(
     assert ended.stdout == ""
     lines = ended.stderr.splitlines()
     assert lines[0].endswith("found, 1 object")
-    assert lines[-1] == "1 of 2 pictures labelled"
+    assert lines[-2] == "1 of 2 pictures labelled"
     assert_clean(ended.stderr)
     assert [row["outcome"] for row in rows()] == ["found", "failed"]
     assert rows()[0]["detections"][0]["label"] == "кот"
