@@ -22,6 +22,7 @@ QUESTIONS_ONLY = (
     "“Is there a red car?”, “What colour is the dog?”, or “What is left of the tree?” (right of, above, below)."
 )
 _NAMES = {name for kind in KINDS.values() for name in (kind.name, kind.plural)}
+_SINGLE = {kind.plural: kind.name for kind in KINDS.values() if kind.plural != kind.name}
 _FIRST = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS)})\b\s*")
 _SPOKEN = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS if each.language)}) ({'|'.join(LANGUAGES)})\b")
 _ANSWER = re.compile(rf"answer (?:{'|'.join(LANGUAGES)}) ")
@@ -41,7 +42,8 @@ def beyond(form: Form, *, drawn: bool) -> list[str]:
     if (spoken := _SPOKEN.match(text)) and spoken[1] != "en":
         said.append(f"{BUNDLED} answers in English only.")
     if form.task in (Task.DETECT, Task.SEGMENT):
-        said += _strange(form.labels or split_labels(_FIRST.sub("", text, count=1)))  # of a prompt word for word
+        labels = form.labels or split_labels(_FIRST.sub("", text, count=1))  # of a prompt word for word
+        said += [*_strange(labels), *_plural(labels)]
     elif form.task is Task.ASK and (question := _ANSWER.sub("", text, count=1)) and not _FIRST.match(question):
         said += _untaught(question)
     return said
@@ -51,6 +53,12 @@ def _strange(labels: Sequence[str]) -> list[str]:
     strange = [f"“{label[:40]}”" for label in labels if not _NAMES.intersection(re.findall(r"\w+", label.lower()))]
     known = f"It knows: {', '.join(KINDS)}."
     return [f"{BUNDLED} has no word for {' or '.join(strange[:3])}. {known}"] if strange else []
+
+
+def _plural(labels: Sequence[str]) -> list[str]:
+    words = dict.fromkeys(word for label in labels for word in re.findall(r"\w+", label.lower()) if word in _SINGLE)
+    better = [f"“{_SINGLE[word]}” rather than “{word}”" for word in words]
+    return [f"{BUNDLED} was taught to look for things by the singular: name {', '.join(better[:3])}."] if better else []
 
 
 def _untaught(question: str) -> list[str]:

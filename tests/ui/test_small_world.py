@@ -27,7 +27,7 @@ def asked(task: Task, prompt: str, model: str = "pinpoint-nano") -> Form:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["cat", "red car ; dogs", "Largest TREE", "detect cat ; dog", "cherries on the left"]
+    "prompt", ["cat", "red car ; dog", "Largest TREE", "detect cat ; dog", "cherry on the left", "fish"]
 )
 def test_of_what_it_knows_nothing_is_said(prompt: str) -> None:
     assert beyond(asked(Task.DETECT, prompt), drawn=True) == []
@@ -40,6 +40,19 @@ def test_of_what_it_knows_nothing_is_said(prompt: str) -> None:
 def test_words_it_was_not_taught_are_named_with_those_it_was(prompt: str, named: str) -> None:
     (said,) = beyond(asked(Task.SEGMENT, prompt), drawn=True)
     assert said.startswith(f"pinpoint-nano has no word for {named} It knows: cat, dog, ")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "instead"),
+    [
+        ("sofas", "“sofa” rather than “sofas”."),
+        ("cat; red buses; Cherries on the left", "“bus” rather than “buses”, “cherry” rather than “cherries”."),
+        ("detect cacti", "“cactus” rather than “cacti”."),
+    ],
+)
+def test_of_a_plural_the_singular_is_asked_for(prompt: str, instead: str) -> None:
+    said = f"pinpoint-nano was taught to look for things by the singular: name {instead}"
+    assert beyond(asked(Task.DETECT, prompt), drawn=True) == [said]
 
 
 def test_of_a_long_list_three_are_named_and_none_at_length() -> None:
