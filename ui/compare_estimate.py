@@ -13,6 +13,7 @@ from ui.form import Form
 from ui.messages import Problem, attempt
 from ui.sidebar import capabilities
 from ui.small_world import beyond
+from ui.stability_markup import NEVER_DIFFERS, leaves_nothing_to_chance
 from ui.state import Session
 from ui.trial import MANY
 
@@ -34,7 +35,7 @@ def wire(panel: ComparePage, session: gr.State, desk: Desk) -> Follower:
                 trial.read_side(place, {**each, "prompt": words}, desk.settings, with_key=False)
                 for each in values[: 1 if kind == MANY else 2]
             ]
-            return "".join(_cost(form, letter, now, count, desk) for form, letter in zip(read, "AB", strict=False))
+            return "".join(cost(form, letter, now, count, desk) for form, letter in zip(read, "AB", strict=False))
 
         got = attempt(lines)
         return "" if isinstance(got, Problem) else got
@@ -54,7 +55,7 @@ def wire(panel: ComparePage, session: gr.State, desk: Desk) -> Follower:
     return listed(lambda *values: [say(*values)], inputs, [panel.before])
 
 
-def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) -> str:
+def cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) -> str:
     if now.picture is None or form is None:
         return ""
     alone = Session(now.picture, scene=now.scene)
@@ -64,4 +65,5 @@ def _cost(form: Form | None, letter: str, now: Session, times: int, desk: Desk) 
         return markup.beware(got.text)
     sent = "" if able.sends_to.startswith("nobody") else f" The picture is sent to {able.sends_to}."
     said = markup.hint(f"{letter if times == 1 else 'In all'}: {got}{sent}") if got or sent else ""
-    return said + "".join(map(markup.beware, beyond(form, drawn=now.scene is not None)))
+    first = [NEVER_DIFFERS] if times > 1 and leaves_nothing_to_chance(form) else []
+    return said + "".join(map(markup.beware, [*first, *beyond(form, drawn=now.scene is not None)]))

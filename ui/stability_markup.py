@@ -11,9 +11,15 @@ from grounding.agreement import EDGES, Cluster, Spread, Stability
 from grounding.types import Result
 from ui import trial_drawing
 from ui.compare_markup import against, number, table, takes, tick
+from ui.form import Form
 from ui.markup import counted, dollars, safe
 from ui.messages import Problem, explanation, headline
 from ui.trial import Against, Trial, against_truth, spread
+
+NEVER_DIFFERS = (
+    "Without a temperature this model always takes the likeliest word, so that its answers will not differ. "
+    "Set a temperature, such as 1, to see what else it considers."
+)
 
 
 def board(trial: Trial, least_iou: float) -> str:
@@ -70,12 +76,12 @@ def _masked(trial: Trial) -> bool:
 
 def _why_same(trial: Trial) -> str:
     form = trial.sides[0].form
-    if form is None or form.backend != "paligemma" or form.options.temperature:
-        return ""
-    return (
-        "It was asked each time; without a temperature it always takes the likeliest word, so that it will not differ. "
-        "Set a temperature to see what else it considers."
-    )
+    return f"It was asked each time. {NEVER_DIFFERS}" if form and leaves_nothing_to_chance(form) else ""
+
+
+def leaves_nothing_to_chance(form: Form) -> bool:
+    """Whether asking it again gives the same answer."""
+    return form.backend == "paligemma" and not form.options.temperature
 
 
 def _quiet(trial: Trial) -> str:

@@ -21,7 +21,7 @@ def test_a_model_that_never_differs_is_told_so_after_it_was_asked(session: Sessi
     assert len(desk.pool.echo.requests) == 3  # type: ignore[attr-defined]
     html = words(show(made, 0.5))
     assert "All 3 answers are the same, to the last pixel of every box" in html
-    assert "it always takes the likeliest word" in html
+    assert "this model always takes the likeliest word" in html
     warm = words(show(asked(session, desk, *[form(temperature="1")] * 2, repeats=True), 0.5))
     assert "All 2 answers are the same" in warm
     assert "likeliest" not in warm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from grounding.errors import ConfigError, RequestError
 from grounding.settings import Settings
 from grounding.types import Box, Detection, Origin, Outcome, Result, Review, Task
 from tests.ui.comparing import KEY, asked, form
-from ui import estimates, trial
+from ui import compare_estimate, estimates, trial
 from ui.desk import Desk
 from ui.form import Form
 from ui.sidebar import capabilities
+from ui.stability_markup import NEVER_DIFFERS
 from ui.state import Answer, Session
 from ui.trial import SHOWN
 from ui.trial_asking import Inquiry, show
@@ -141,3 +143,11 @@ def test_a_cost_is_said_for_all_the_calls_together(session: Session, desk: Desk)
     nano = form("pinpoint-nano")
     assert "2 calls" in estimates.took(nano, session, capabilities("paligemma", Settings()), desk.paces)
     assert "10 calls" in estimates.took(nano, session, capabilities("paligemma", Settings()), desk.paces, times=5)
+
+
+def test_asking_again_what_leaves_nothing_to_chance_is_warned_of_before(session: Session, desk: Desk) -> None:
+    warned = escape(NEVER_DIFFERS)
+    assert warned in compare_estimate.cost(form(), "A", session, 5, desk)
+    assert warned not in compare_estimate.cost(form(), "A", session, 1, desk)
+    assert warned not in compare_estimate.cost(form(temperature="1"), "A", session, 5, desk)
+    assert warned not in compare_estimate.cost(form(backend="gemini", api_key=KEY), "A", session, 5, desk)
