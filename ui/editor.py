@@ -52,10 +52,19 @@ def routes() -> list[BaseRoute]:
     return [Mount(_place(), StaticFiles(directory=SCRIPTS))]
 
 
-def _script(body: str) -> str:
-    """`body` with the page's module as `main`; its address is relative, for the page may be served under a path."""
+NOT_LOADED = "A part of the page did not load: pictures cannot be shown. Check the connection and load the page again."
+
+
+def _script(body: str, failed: str = "") -> str:
+    """`body` with the page's module as `main`, asked for up to four times; `failed` is done where it never came.
+
+    Its address is relative, for the page may be served under a path.
+    """
     address = json.dumps(f".{_place()}/main.js")
-    return f"import(new URL({address}, document.baseURI)).then((main) => {{ {body} }});"
+    return (
+        f"(function bring(more) {{ import(new URL({address}, document.baseURI)).then((main) => {{ {body} }}, "
+        f"() => {{ if (more) setTimeout(bring, 1000, more - 1); else {{ {failed} }} }}); }})(3);"
+    )
 
 
 def build_stage(first: Session) -> tuple[gr.HTML, gr.HTML]:
@@ -63,7 +72,10 @@ def build_stage(first: Session) -> tuple[gr.HTML, gr.HTML]:
     stage = SceneView(
         corrections.scene(first),
         html_template='<div class="pp-ed"></div>',
-        js_on_load=_script("main.mount(element, props, watch, (post) => trigger('edit', post));"),
+        js_on_load=_script(
+            "main.mount(element, props, watch, (post) => trigger('edit', post));",
+            f"element.querySelector('.pp-ed').textContent = {json.dumps(NOT_LOADED)};",
+        ),
         apply_default_css=False,
         elem_id="pp-stage",
     )
