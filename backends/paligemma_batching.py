@@ -54,7 +54,11 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """From its beginning to the last token heard; what others asked meanwhile was answered in it too."""
+        """From its beginning to the last token heard.
+
+        What others asked meanwhile was answered in it too: the seconds of jobs answered together add up to more than
+        they took.
+        """
         return max(voice.heard for voice in self.voices) - min(voice.started for voice in self.voices)
 
     def follow(self) -> Iterator[None]:
