@@ -120,7 +120,7 @@ def render(
         image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     canvas = image.convert("RGB")
     looks = looks if looks is not None else _looks(detections)
-    shown = [k for k, d in enumerate(detections) if d.score is None or d.score >= view.score_floor]
+    shown = [k for k, d in enumerate(detections) if d.own_score is None or d.own_score >= view.score_floor]
     if not chosen or not shown:
         return canvas
     if any(detections[k].point for k in shown) and OVERLAYS["dot"] not in chosen:
@@ -308,6 +308,6 @@ def _overlap(a: _Rect, b: _Rect) -> bool:
 
 
 def _text(detection: Detection) -> str:
-    """What a tag says: the label, and the score where the model gave one."""
-    label = tidy(detection.label)
-    return label if detection.score is None else f"{label} {detection.score:.2f}".strip()
+    """What a tag says: the label, and the score where the model gave one to just this."""
+    label, score = tidy(detection.label), detection.own_score
+    return label if score is None else f"{label} {score:.2f}".strip()

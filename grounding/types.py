@@ -181,6 +181,11 @@ class Detection:
     label_before: str | None = None
     picture: int | None = 0
 
+    @property
+    def own_score(self) -> float | None:
+        """The score where it is of this very box and label; None where a person changed either since."""
+        return self.score if self.box_before is None and self.label_before is None else None
+
 
 class NoteKind(StrEnum):
     SKIPPED = "skipped"  # an item was left out

@@ -245,7 +245,7 @@ def _cells(trial: Trial, place: int, at: int | None, scored: bool, truth: Agains
     if at is None:
         return ["<td></td>"] * (1 + scored + (truth is not None))
     found = trial.sides[place].found[at]
-    known = [number(found.score)] if scored else []
+    known = [number(found.own_score)] if scored else []
     if truth is not None:
         known.append(number(truth.ious[at]) if at in truth.ious else '<td class="pp-cmp-no">not there</td>')
     return [f"<td>{tick(place, at, found)}</td>", *known]

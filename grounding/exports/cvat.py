@@ -83,8 +83,8 @@ def _add_object(
         common["group_id"] = group
     for tag, place in parts:
         shape = markup.add(image, tag, None, **common, **place, z_order=0)
-        if detection.score is not None:
-            markup.add(shape, "attribute", repr(float(detection.score)), name="score")
+        if detection.own_score is not None:
+            markup.add(shape, "attribute", repr(float(detection.own_score)), name="score")
 
 
 def read_cvat(bundle: Bundle) -> Iterator[Sample]:

@@ -61,7 +61,7 @@ def detection_to_json(
         "label": detection.label,
         "box": None if detection.box is None else list(detection.box),
         "point": None if detection.point is None else list(detection.point),
-        "score": detection.score,
+        "score": detection.own_score,
         "mask": None if mask is None or size_wh is None else coco_rle(mask, size_wh, threshold),
         "mask_tokens": None if tokens is None else list(tokens),
         **({} if detection.picture == 0 else {"picture": detection.picture}),

@@ -86,8 +86,8 @@ def _annotation(name: str, sample: Sample, boxed: Sequence[Detection], segmented
         box = markup.add(each, "bndbox")
         for tag, value in (("xmin", x1 + 1), ("ymin", y1 + 1), ("xmax", x2), ("ymax", y2)):
             markup.add(box, tag, value)
-        if detection.score is not None:
-            markup.add(each, "score", repr(float(detection.score)))
+        if detection.own_score is not None:
+            markup.add(each, "score", repr(float(detection.own_score)))
     return markup.to_xml(root, declared=False)
 
 

@@ -306,6 +306,16 @@ def test_a_score_is_drawn_only_where_there_is_one() -> None:
     assert not tags([thing("")]).any()
 
 
+@pytest.mark.parametrize("changed", [{"box_before": HERE}, {"label_before": "dog"}], ids=["moved", "renamed"])
+def test_what_a_person_changed_no_longer_has_the_models_score(changed: dict[str, object]) -> None:
+    by_hand = thing("cat", score=0.5, **changed)
+    assert by_hand.own_score is None
+    assert by_hand.score == 0.5
+    assert tags([by_hand]).sum() == tags([thing("cat")]).sum()
+    shown = render(canvas(), [by_hand], View(("box",), score_floor=0.9))
+    assert np.asarray(shown).tobytes() != np.asarray(canvas()).tobytes(), "no floor hides it"
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.text(max_size=200), st.sampled_from([1, 40, 400]))
 def test_no_label_breaks_the_drawing(label: str, side: int) -> None:

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { legend } from "../../assets/js/editor/colours.js";
 import { areas, bounds, decode, encode, raster, rectPx } from "../../assets/js/editor/masks.js";
-import { History, asSaid, boxBetween, drawn, fitted, isEdited, moved, painted, resized, stretched } from "../../assets/js/editor/objects.js";
+import { History, asSaid, boxBetween, drawn, fitted, isEdited, moved, ownScore, painted, resized, stretched } from "../../assets/js/editor/objects.js";
 import { stroke } from "../../assets/js/editor/paint.js";
 import { Sync } from "../../assets/js/editor/sync.js";
 import { View } from "../../assets/js/editor/view.js";
@@ -129,6 +129,14 @@ test("what is undone to is what it was, and counts as not edited", () => {
 test("as the model said it", () => {
   const other = { ...moved(object(), 9, 9, picture), label: "dog", review: "accepted" };
   assert.ok(!isEdited({ ...asSaid(other), review: "open" }));
+});
+
+test("a score is of the box and label that it was given to", () => {
+  assert.equal(ownScore(object()), 0.5);
+  assert.equal(ownScore(moved(object(), 9, 9, picture)), null);
+  assert.equal(ownScore(object({ label: "dog" })), null);
+  assert.equal(ownScore(painted(object(), soft(), 127)), 0.5);
+  assert.equal(ownScore(asSaid(moved(object(), 9, 9, picture))), 0.5);
 });
 
 test("what was edited before it came to this page stays so, whatever is known of it", () => {

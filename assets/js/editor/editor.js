@@ -8,6 +8,7 @@ import { Gestures } from "./gestures.js";
 import { Keys } from "./keys.js";
 import { decode } from "./masks.js";
 import { Naming } from "./naming.js";
+import { ownScore } from "./objects.js";
 import { Panel } from "./panel.js";
 import { Sync } from "./sync.js";
 import { Table } from "./table.js";
@@ -97,7 +98,7 @@ export class Editor extends Edits {
 
   /** What the score floor lets through; unknown scores always. */
   shown() {
-    return this.objects.filter(({ score }) => score === null || score >= this.looks.floor);
+    return this.objects.filter((object) => ownScore(object) === null || ownScore(object) >= this.looks.floor);
   }
 
   /** Those under a point of the picture, the smallest first. */

@@ -2,7 +2,7 @@
 // what only the editor has: selection, handles, the brush. Boxes come in px of the stage.
 
 import { GREY, ink } from "./colours.js";
-import { rejected } from "./objects.js";
+import { ownScore, rejected } from "./objects.js";
 
 const LINE = 2;
 const TEXT = 13;
@@ -184,7 +184,8 @@ function labels(context, placed, selected, stage, texts) {
 
 const SIGN = { accepted: "✓ ", rejected: "✗ ", unsure: "? ", open: "" };
 
-function tagText({ label, score, review }) {
+function tagText(object) {
+  const { label, review } = object, score = ownScore(object);
   const text = score === null ? label : `${label} ${score.toFixed(2)}`.trim();
   return text && SIGN[review] + text.replace(/\s+/g, " ");
 }

@@ -75,14 +75,20 @@ export function painted(object, mask, threshold) {
 
 export const thresholdOf = (object, threshold) => object.mask?.threshold ?? threshold;
 
+const same = (a, b) => (a && b ? a.every((v, at) => Math.abs(v - b[at]) < 1e-7) : !a === !b);
+
 /** Whether `object` differs from what the model said (label, place, mask), or did before it came to this page. */
 export function isEdited(object) {
   const model = object.model;
   if (!model || object.edited) return true;
-  const same = (a, b) => (a && b ? a.every((v, at) => Math.abs(v - b[at]) < 1e-7) : !a === !b);
   const mask = object.mask;
   const maskSame = mask ? mask.own && mask.threshold === null && same(mask.frame, model.frame) : !model.frame;
   return !(object.label === model.label && same(object.box, model.box) && same(object.point, model.point) && maskSame);
+}
+
+/** The score where it is of this very box and label; null where a person changed either since. */
+export function ownScore({ score, label, box, model }) {
+  return model && !(label === model.label && same(box, model.box)) ? null : score;
 }
 
 /** As the model gave it; a mask that was painted before it came to this page stays, for the model's is not known. */

@@ -2,7 +2,7 @@
 // where it came from.
 
 import { icon, make } from "./dom.js";
-import { isEdited } from "./objects.js";
+import { isEdited, ownScore } from "./objects.js";
 import { KEYS } from "./keys.js";
 import { rectPx } from "./masks.js";
 
@@ -174,7 +174,8 @@ function facts(object, picture) {
     if (parameters) lines.push(["Parameters", parameters]);
   }
   if (model) {
-    lines.push(["Score", object.score === null ? (file ? "none in the file" : "the model gave none") : object.score.toFixed(3)]);
+    const score = object.score?.toFixed(3) + (ownScore(object) === null ? ", before it was changed" : "");
+    lines.push(["Score", object.score === null ? (file ? "none in the file" : "the model gave none") : score]);
     lines.push(["Edited", isEdited(object) ? "yes, by a person" : `no, as the ${file ? "file" : "model"} gave it`]);
     if (model.label !== object.label) lines.push(["Label before", model.label || "none"]);
     if (model.box) lines.push(["Box before", rectPx(model.box, picture.w, picture.h).join(", ") + " px"]);

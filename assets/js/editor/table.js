@@ -2,7 +2,7 @@
 // written, so that two hundred rows follow a slider.
 
 import { make } from "./dom.js";
-import { isEdited, rejected } from "./objects.js";
+import { isEdited, ownScore, rejected } from "./objects.js";
 import { rectPx } from "./masks.js";
 
 const REVIEWS = [
@@ -90,6 +90,7 @@ export class Table {
     write(cells.label, object.label || "no label", object.label ? "" : "pp-unknown");
     write(cells.badge, !object.model ? "drawn" : isEdited(object) ? "edited" : "", "pp-ed-badge");
     if (object.score === null) write(cells.score, object.model ? "unknown" : "–", "pp-unknown");
+    else if (ownScore(object) === null) write(cells.score, `${object.score.toFixed(2)} before`, "pp-unknown");
     else write(cells.score, object.score.toFixed(2), "");
     const [x1, y1, x2, y2] = object.box ? rectPx(object.box, picture.w, picture.h) : [];
     const spot = object.point && [object.point[0] * picture.w, object.point[1] * picture.h].map(Math.floor);

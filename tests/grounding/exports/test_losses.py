@@ -104,6 +104,16 @@ def test_rejected_objects_are_in_no_export_and_said_to_be() -> None:
         assert b"zebra" not in b"".join(exported.files.values())
 
 
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("before", [{"box_before": FULL_FRAME}, {"label_before": "dog"}], ids=["moved", "renamed"])
+def test_no_file_gives_a_score_to_what_a_person_made_without_what_was_there_before(
+    name: str, before: dict[str, object]
+) -> None:
+    changed = replace(CAT, **before)  # type: ignore[arg-type]
+    lost = {each.aspect for each in export([sample(changed)], name).losses}
+    assert Aspect.REVIEW not in lost or Aspect.SCORE in lost
+
+
 def test_pictures_without_an_answer_are_counted_apart() -> None:
     blocked = Sample("b.png", SIZE_WH, Task.DETECT, Result(Outcome.BLOCKED))
     exported = export([sample(CAT), blocked], "coco")
