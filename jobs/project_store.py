@@ -149,7 +149,7 @@ class Store:
         found = sample.result.detections
         if len({each.id for each in found}) < len(found):
             raise RequestError("Two objects have the same number. Reload the picture and try again.")
-        scores = [each.score for each in found if each.score is not None]
+        scores = [each.own_score for each in found if each.own_score is not None]
         open_ = sum(each.review is Review.OPEN for each in found)
         with self.database.change() as connection:
             now, version = self.row(f"SELECT picture.step, coalesce(action, 0) {CURRENT} WHERE id = ?", picture)

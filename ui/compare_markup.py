@@ -211,7 +211,7 @@ def takes(wants: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(trial: Trial, rows: Sequence[Row], truths: Sequence[Against | None], told: bool) -> str:
-    scored = [any(each.score is not None for each in side.found) for side in trial.sides]
+    scored = [any(each.own_score is not None for each in side.found) for side in trial.sides]
     masked = any(row.mask_iou is not None for row in rows)
     heads = ["", "Verdict"] if told else [""]
     for place in (0, 1):

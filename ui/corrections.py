@@ -14,7 +14,7 @@ from grounding.overlays import PALETTE
 from grounding.types import Detection, Origin, Outcome, Result, Task
 from ui.state import Answer, Session
 
-_LABELLED = (Outcome.FOUND, Outcome.REPAIRED)
+_LABELLED = (Outcome.FOUND, Outcome.REPAIRED, Outcome.TRUNCATED)
 
 
 def scene(session: Session) -> dict[str, Any] | None:

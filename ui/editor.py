@@ -56,7 +56,8 @@ NOT_LOADED = "A part of the page did not load: pictures cannot be shown. Check t
 
 
 def _script(body: str, failed: str = "") -> str:
-    """`body` with the page's module as `main`, asked for up to four times; `failed` is done where it never came.
+    """`body` with the page's module as `main`; `failed` is done where it did not come in four tries. Older browsers
+    remember the first failure, and do not ask the network again.
 
     Its address is relative, for the page may be served under a path.
     """

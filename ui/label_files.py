@@ -90,7 +90,7 @@ def offer(
     asked = class_order(session, whole=whole)
     stem = download_stem(session, format_name, len(samples))
     found = [each for sample in samples for each in sample.result.detections]
-    hidden = sum(each.score is not None and each.score < view.score_floor for each in kept(found))
+    hidden = sum(each.own_score is not None and each.own_score < view.score_floor for each in kept(found))
     if samples[0].file is not None:  # pictures may be large: they go into the archive one by one
         path = shelf.new_file(f"{stem}.zip")
         losses = export_zip(samples, format_name, path, labels=asked, threshold=view.threshold)

@@ -26,6 +26,7 @@ _SINGLE = {kind.plural: kind.name for kind in KINDS.values() if kind.plural != k
 _FIRST = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS)})\b\s*")
 _SPOKEN = re.compile(rf"(?:{'|'.join(each.word for each in PROMPTS if each.language)}) ({'|'.join(LANGUAGES)})\b")
 _ANSWER = re.compile(rf"answer (?:{'|'.join(LANGUAGES)}) ")
+_TAUGHT = ("caption", "detect ", "segment ")  # word for word, in the field of a question
 _ASKED = re.compile(
     rf"how many (?P<many>.+) are there\?|is there an? (?:(?:{'|'.join(COLOURS)}) )?(?P<there>.+)\?"
     r"|what colour is the (?P<coloured>.+)\?|what is (?:left of|right of|above|below) the (?P<beside>.+)\?"
@@ -44,7 +45,7 @@ def beyond(form: Form, *, drawn: bool) -> list[str]:
     if form.task in (Task.DETECT, Task.SEGMENT):
         labels = form.labels or split_labels(_FIRST.sub("", text, count=1))  # of a prompt word for word
         said += [*_strange(labels), *_plural(labels)]
-    elif form.task is Task.ASK and (question := _ANSWER.sub("", text, count=1)) and not _FIRST.match(question):
+    elif form.task is Task.ASK and (question := _ANSWER.sub("", text, count=1)) and not question.startswith(_TAUGHT):
         said += _untaught(question)
     return said
 

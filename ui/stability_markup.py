@@ -152,7 +152,7 @@ def _table(trial: Trial, found: Stability) -> str:
             f'<td><img class="pp-cmp-near" src="{near[n - 1]}" alt="The outlines of {safe(each.label)}, near"></td>',
             *(_edge(edge, trial.picture.size_wh[k % 2]) for k, edge in enumerate(each.spreads)),
             number(each.worst_iou),
-            _scores([runs[run].found[at].score for run, at in each.members]),
+            _scores([runs[run].found[at].own_score for run, at in each.members]),
             *([_true(truths[run], at)] if known else []),
         ]
         most = " data-most" if 2 * often > len(runs) else ""

@@ -55,7 +55,7 @@ def label_studio_format(
         for place, detection in enumerate(sample.result.detections):
             regions += _regions(detection, f"{len(tasks)}-{place}", size_of(sample), threshold, classes, origins)
         prediction: dict[str, Any] = {"model_version": _model(sample), "result": regions}
-        scores = [each.score for each in sample.result.detections if each.score is not None]
+        scores = [each.own_score for each in sample.result.detections if each.own_score is not None]
         if scores and len(scores) == len(sample.result.detections):
             prediction["score"] = sum(scores) / len(scores)
         width, height = size_of(sample)

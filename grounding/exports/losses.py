@@ -88,7 +88,7 @@ _SAID = {
     (Aspect.PARTS, "split"): "{n} split into objects of their own",
     (Aspect.PARTS, "joined"): "{n} joined to one part",
     (Aspect.SOFTNESS, "left out"): "{n} cut at the threshold, fixed in the file: for another, set it and export again",
-    (Aspect.ORIGIN, "raw left out"): "raw answers left out of {n}",
+    (Aspect.ORIGIN, "raw left out"): "{n} without the raw answer it came in",
     (Aspect.ANSWER, "left out"): "notes on {n} left out",
     (Aspect.TEXT, "changed"): "{n} changed ({example})",
 }

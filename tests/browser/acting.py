@@ -13,41 +13,55 @@ from playwright.sync_api import BrowserContext, Page, Request, expect
 
 PATIENCE_MS = 60_000
 """For anything on a busy machine; nothing waits that long when it works."""
-_LONGEST_CALL_S = 6
 TASKS = ("Segment", "Ask", "Caption", "Detect")
 
-_UNDER_WAY: dict[BrowserContext, set[Request]] = {}
+_QUIET_S = 0.2
+"""One call may begin the next."""
+_LEFT_OPEN_S = 10
+"""Now and then Gradio leaves a stream open that tells nothing more: longer than this, and no call here is silent."""
+
+_SEEN: dict[BrowserContext, _Calls] = {}
+
+
+class _Calls:
+    """Which calls of the pages of `context` are under way, and when one last began or ended."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.under_way: set[Request] = set()
+        self.changed_at = time.monotonic()
+        context.on("request", self._began)
+        context.on("requestfinished", self._ended)
+        context.on("requestfailed", self._ended)
+
+    def _began(self, request: Request) -> None:
+        if request.is_navigation_request():  # those of the page before end unheard
+            self.under_way = {each for each in self.under_way if each.frame != request.frame}
+        elif "/queue/" in request.url or request.method == "POST":
+            self.under_way.add(request)
+            self.changed_at = time.monotonic()
+
+    def _ended(self, request: Request) -> None:
+        if request in self.under_way:
+            self.under_way.discard(request)
+            self.changed_at = time.monotonic()
+
+    @property
+    def settled(self) -> bool:
+        quiet_s = time.monotonic() - self.changed_at
+        if quiet_s > _LEFT_OPEN_S and all(each.method == "GET" for each in self.under_way):
+            self.under_way.clear()
+        return not self.under_way and quiet_s > _QUIET_S
 
 
 def watch(context: BrowserContext) -> None:
     """From now on it is known of the pages of `context` which calls are under way."""
-    calls: set[Request] = set()
-    _UNDER_WAY[context] = calls
-
-    def began(request: Request) -> None:
-        if request.is_navigation_request():  # those of the page before end unheard
-            calls.clear()
-        elif "/queue/" in request.url or request.method == "POST":
-            calls.add(request)
-
-    def ended(request: Request) -> None:
-        calls.discard(request)
-
-    context.on("request", began)
-    context.on("requestfinished", ended)
-    context.on("requestfailed", ended)
-    context.on("close", lambda _: _UNDER_WAY.pop(context, None))
+    _SEEN[context] = _Calls(context)
+    context.on("close", lambda _: _SEEN.pop(context, None))
 
 
 def settled(page: Page) -> None:
-    """Returns once no call is under way, as far as one sees.
-
-    Now and then Gradio leaves a stream open that tells nothing more: it is waited for no longer than a call here takes.
-    """
-    calls, ends = _UNDER_WAY[page.context], time.monotonic() + _LONGEST_CALL_S
-    while calls and time.monotonic() < ends:
-        page.wait_for_timeout(20)
-    calls.clear()
+    """Returns once no call is under way, and none has been for a moment."""
+    until(page, lambda: _SEEN[page.context].settled)
 
 
 def until(page: Page, is_so: Callable[[], object]) -> None:

@@ -52,9 +52,11 @@ def page(tab: tuple[Page, list[str]], photo: Path) -> Iterator[Page]:
     corrected in one test would stay beside the answer of the next."""
     page, wrong = tab
     page.mouse.move(5, 5)
+    settled(page)
     before = page.locator(".pp-ed").get_attribute("data-drawn")
     page.locator("#pp-drop input[type=file]").set_input_files(photo)
     expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")
+    expect(page.locator("#pp-found tbody tr")).to_have_count(0)
     before = page.locator(".pp-ed").get_attribute("data-drawn")
     ask(page, "Segment", "cat; dog")
     expect(page.locator(".pp-ed")).not_to_have_attribute("data-drawn", before or "")

@@ -22,7 +22,7 @@ def page(browser: Any) -> Iterator[Page]:
 
 
 def test_code_that_failed_to_come_twice_is_asked_for_again(page: Page, page_server: Served) -> None:
-    page.route(MAIN, lambda route: route.abort(), times=3)
+    page.route(MAIN, lambda route: route.abort(), times=2)
     page.goto(page_server.address, wait_until="domcontentloaded")
     expect(page.locator(".pp-ed[data-drawn]")).to_be_visible()
 

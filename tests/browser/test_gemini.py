@@ -25,7 +25,7 @@ from tests.ui.serving import forgets, free_port, serve
 
 KEY = "AIzaTyped0000000000000000"
 OPERATORS_KEY = "AIzaOperator000000000000"
-RETRY = {"Content-Type": "application/json", "Retry-After": "6"}
+RETRY = {"Content-Type": "application/json", "Retry-After": "12"}
 HEARD_S = 15  # in which a stop is heard, on any machine: far sooner than the service would end by itself
 BAD_KEY = {
     "error": {

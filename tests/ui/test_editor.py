@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,15 @@ def test_a_key_alone_does_not_let_odd_objects_in(session: Session) -> None:
     posted = post(session, box=[0, 0, 5, 5])
     with pytest.raises(RequestError, match="outside"):
         corrections.correct(session, posted)
+
+
+def test_a_cut_answer_stays_one_whatever_is_corrected(session: Session) -> None:
+    assert session.answer is not None
+    result = replace(session.answer.result, outcome=Outcome.TRUNCATED)
+    cut = replace(session, answer=replace(session.answer, result=result))
+    after = corrections.correct(cut, post(cut, label="lynx"))
+    assert after.answer is not None
+    assert after.answer.result.outcome is Outcome.TRUNCATED
 
 
 def test_a_person_may_draw_where_nobody_was_asked(shelf: Shelf) -> None:
